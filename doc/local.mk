@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: MIT
+
+# The command, the ideas, and a page or a link to one for each function.
+# tests/test_manpages.sh compares them with include/shmq.h.
+dist_man_MANS += \
+	doc/man/shmq.1 \
+	doc/man/shmq_close.3 \
+	doc/man/shmq_commit.3 \
+	doc/man/shmq_consumer_close.3 \
+	doc/man/shmq_consumer_lost.3 \
+	doc/man/shmq_consumer_open.3 \
+	doc/man/shmq_discard.3 \
+	doc/man/shmq_errdetail.3 \
+	doc/man/shmq_fd.3 \
+	doc/man/shmq_group_entries.3 \
+	doc/man/shmq_max_message.3 \
+	doc/man/shmq_member_entries.3 \
+	doc/man/shmq_open.3 \
+	doc/man/shmq_open_anonymous.3 \
+	doc/man/shmq_open_fd.3 \
+	doc/man/shmq_producer_close.3 \
+	doc/man/shmq_producer_open.3 \
+	doc/man/shmq_receive.3 \
+	doc/man/shmq_recover.3 \
+	doc/man/shmq_recv.3 \
+	doc/man/shmq_release.3 \
+	doc/man/shmq_reserve.3 \
+	doc/man/shmq_runtime_dir.3 \
+	doc/man/shmq_send.3 \
+	doc/man/shmq_send_batch.3 \
+	doc/man/shmq_sendv.3 \
+	doc/man/shmq_stat.3 \
+	doc/man/shmq_stat_group.3 \
+	doc/man/shmq_stat_member.3 \
+	doc/man/shmq_strerror.3 \
+	doc/man/shmq_unlink.3 \
+	doc/man/shmq_version.3 \
+	doc/man/libshmq.7
+
+EXTRA_DIST += \
+	README.md \
+	doc/DESIGN.md \
+	doc/LAYOUT.md \
+	doc/TESTING.md

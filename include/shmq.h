@@ -1,0 +1,514 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libshmq: a message queue between processes, in shared memory.
+ *
+ * Caveats first.
+ *  - A queue connects processes of one machine that run the same architecture.
+ *  - A producer or a consumer belongs to one thread. Open one per thread; a
+ *    queue handle may be shared by all threads of a process.
+ *  - After fork() the child keeps the queue handle and opens its own producers
+ *    and consumers. An inherited one answers -ESTALE, and closing it is
+ *    harmless. A child made without the C library (a bare clone system call)
+ *    must exec or exit before its parent's death can be noticed.
+ *  - A stopped process is not dead. What it has claimed stays claimed, and
+ *    later messages of the same queue wait behind it, until it goes on or dies.
+ *  - A message is at most a quarter of the queue's capacity.
+ *  - Do not truncate the file of a queue in use: that is the one way to make
+ *    the kernel send SIGBUS to everybody who has it open.
+ *
+ * Errors are negative errno values; errno itself is left alone. Each function
+ * lists every error it can return. shmq_strerror() explains a value in the
+ * words of this library, shmq_errdetail() says what exactly was wrong with the
+ * last queue that the calling thread failed to open.
+ *
+ * Times are int64_t nanoseconds: SHMQ_NOWAIT, SHMQ_FOREVER or a positive time.
+ * A call that may wait returns -EINTR when a signal handler ran meanwhile.
+ *
+ * In every comment below:
+ *   Blocks    whether the call may sleep, and for what
+ *   Shared    who may call it at the same time on the same object
+ *   Progress  what a stopped or dead process elsewhere can do to the call
+ *   Order     what is known about other processes once it has returned
+ *   Return    the closed list of results
+ */
+#ifndef SHMQ_H
+#define SHMQ_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define SHMQ_VERSION_MAJOR 0
+#define SHMQ_VERSION_MINOR 1
+#define SHMQ_VERSION_PATCH 0
+
+/* ------------------------------------------------------------------ times */
+
+#define SHMQ_NOWAIT ((int64_t)0)
+#define SHMQ_FOREVER ((int64_t)-1)
+
+/* ------------------------------------------------------------------ flags */
+
+/* shmq_open */
+#define SHMQ_CREATE 0x1 /* create the queue if there is none of that name */
+#define SHMQ_EXCL 0x2   /* with SHMQ_CREATE: -EEXIST if there is one */
+#define SHMQ_RDONLY 0x4 /* look only: shmq_stat and its relatives */
+
+/* shmq_attr.flags */
+#define SHMQ_SINGLE_PRODUCER 0x1 /* one producer at a time; spares the claim */
+#define SHMQ_SINGLE_CONSUMER 0x2 /* one consumer a group at a time; likewise */
+#define SHMQ_OVERWRITE 0x4       /* producers never wait for consumers */
+#define SHMQ_TOPIC 0x8           /* no group to begin with */
+#define SHMQ_HUGEPAGES 0x10      /* lay out for, and ask for, huge pages */
+#define SHMQ_PREFAULT 0x20       /* touch every page when mapping */
+
+/* shmq_consumer_open */
+#define SHMQ_TAP 0x1       /* read-only observer */
+#define SHMQ_EXCLUSIVE 0x2 /* the group's only consumer; spares the claim */
+#define SHMQ_OLDEST 0x4    /* a new group starts at the oldest message kept */
+#define SHMQ_NEWEST 0x8    /* a new group starts at the next message */
+
+/* shmq_msg.flags */
+#define SHMQ_REDELIVERED 0x1 /* somebody held it before and did not finish */
+
+/* ------------------------------------------------------------------ types */
+
+struct shmq;
+struct shmq_producer;
+struct shmq_consumer;
+
+/*
+ * What a new queue is to be. Start from SHMQ_ATTR_INIT and set what matters;
+ * a field that is 0 means its default. The structure grows at its end from one
+ * version to the next; a tail that the library does not know must be zero.
+ */
+struct shmq_attr {
+	size_t size;          /* sizeof(struct shmq_attr) */
+	uint64_t capacity;    /* bytes of ring, 4096 to 2^40; rounded up to a
+				 power of two; 0: 1 MiB */
+	uint64_t flags;       /* SHMQ_SINGLE_PRODUCER and so on */
+	uint32_t max_members; /* producers and consumers alive at a time, 1 to
+				 4000; 0: 64 */
+	uint32_t max_groups;  /* 1 to 256; 0: 16 */
+};
+#define SHMQ_ATTR_INIT                                                         \
+	{                                                                      \
+		sizeof(struct shmq_attr), 0, 0, 0, 0                           \
+	}
+
+/* One message as shmq_receive() lends it. */
+struct shmq_msg {
+	const void *data;  /* read only, valid until the release */
+	size_t len;        /* bytes */
+	uint64_t seq;      /* number in the queue, dense over records, from 0 */
+	uint64_t lost;     /* missed since this consumer's previous message */
+	uint32_t producer; /* number of the sender's member entry */
+	uint32_t flags;    /* SHMQ_REDELIVERED */
+};
+
+/* The state of a queue at about one moment. Grows at its end. */
+struct shmq_stat {
+	size_t size;             /* sizeof(struct shmq_stat) */
+	uint64_t capacity_bytes; /* of the ring */
+	uint64_t depth_messages; /* sent, and not yet received by the group that
+				    is furthest behind; numbers, see seq */
+	uint64_t depth_bytes;    /* the same in bytes of ring */
+	uint64_t sent_messages;  /* sequence numbers given out */
+	uint64_t flags;          /* SHMQ_SINGLE_PRODUCER and so on */
+	uint32_t members;        /* producers and consumers alive */
+	uint32_t groups;         /* existing */
+	uint64_t stalls;         /* times somebody slept behind an open claim */
+	uint64_t recoveries;     /* dead members cleaned up */
+};
+#define SHMQ_STAT_INIT                                                         \
+	{                                                                      \
+		sizeof(struct shmq_stat), 0, 0, 0, 0, 0, 0, 0, 0, 0            \
+	}
+
+/* shmq_stat_member: role */
+#define SHMQ_ROLE_PRODUCER 1
+#define SHMQ_ROLE_CONSUMER 2
+#define SHMQ_ROLE_RETURNED 3 /* gone; what it held waits for its group */
+
+/*
+ * One member as the table shows it. Process facts are for people: they come
+ * from the member itself and decide nothing. Grows at its end.
+ */
+struct shmq_member_info {
+	size_t size;          /* sizeof(struct shmq_member_info) */
+	uint32_t index;       /* its entry, as in shmq_msg.producer */
+	uint32_t role;        /* SHMQ_ROLE_PRODUCER and so on */
+	uint32_t alive;       /* 1: its lease is held */
+	uint32_t claims;      /* spans it holds */
+	int32_t pid;          /* in its own PID namespace */
+	int32_t tid;          /* likewise */
+	uint64_t start_ticks; /* process start, clock ticks after boot */
+	uint64_t joined_ns;   /* CLOCK_REALTIME at its opening */
+	uint64_t held_seq;    /* number of the first message it holds */
+	uint64_t held_bytes;  /* bytes of ring in its claims */
+	uint64_t noticed_ns;  /* CLOCK_REALTIME when somebody first saw it hold
+				 the first of these claims; 0: nobody has */
+	char command[16];     /* its command name */
+	char group[32];       /* of a consumer; empty for a producer */
+};
+#define SHMQ_MEMBER_INFO_INIT                                                  \
+	{                                                                      \
+		sizeof(struct shmq_member_info), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
+			0, { 0 }, { 0 }                                        \
+	}
+
+/* One group as the table shows it. Grows at its end. */
+struct shmq_group_info {
+	size_t size;            /* sizeof(struct shmq_group_info) */
+	uint32_t index;         /* its entry */
+	uint32_t consumers;     /* alive */
+	uint64_t next_seq;      /* number of the next message it will receive */
+	uint64_t lag_messages;  /* sent and not yet received by it; numbers */
+	uint64_t lag_bytes;     /* the same in bytes of ring */
+	uint64_t held_bytes;    /* of ring, received and not yet released */
+	char name[32];
+};
+#define SHMQ_GROUP_INFO_INIT                                                   \
+	{                                                                      \
+		sizeof(struct shmq_group_info), 0, 0, 0, 0, 0, 0, { 0 }        \
+	}
+
+/* ----------------------------------------------------------------- queues */
+
+/*
+ * Open the queue called name, or create it.
+ *
+ *   out    receives the handle; untouched on error
+ *   name   without a slash: a queue in the runtime directory (environment
+ *          variable SHMQ_DIR, else /dev/shm), 1 to 255 bytes, not "." or "..";
+ *          with a slash: the path of a file
+ *   flags  SHMQ_CREATE, SHMQ_EXCL, SHMQ_RDONLY
+ *   mode   permissions of a new queue, less the umask. To send or to receive
+ *          a process needs read and write permission, to look only read
+ *   attr   what a new queue is to be; NULL: all defaults. An existing queue
+ *          keeps its own geometry, and attr is not looked at
+ *
+ * Opening a queue again in the same process shares its mapping.
+ *
+ * Blocks    for the file system only
+ * Shared    anybody, any time
+ * Progress  independent of other processes
+ * Order     a queue appears complete or not at all
+ * Return    0; -EINVAL (argument, attribute out of range), -E2BIG (attr has a
+ *           tail this library does not know), -ENAMETOOLONG, -ENOENT, -EEXIST,
+ *           -EACCES, -EPERM, -EROFS, -EISDIR, -ENOTDIR, -ELOOP, -EIO,
+ *           -ENOSPC, -EDQUOT, -EFBIG,
+ *           -ENOMEM, -EMFILE, -ENFILE, -EOPNOTSUPP (a kind of queue or a file
+ *           system that this version does not know), -EBADMSG (not a queue, or
+ *           a damaged one), -EPROTONOSUPPORT (a queue of another layout
+ *           version or architecture), -ENOSYS (no /proc where one is needed)
+ */
+int shmq_open(struct shmq **out, const char *name, int flags, mode_t mode,
+	      const struct shmq_attr *attr);
+
+/*
+ * Create a queue without a name. Children inherit it; others get it by passing
+ * shmq_fd() over a Unix socket to shmq_open_fd().
+ *
+ * Blocks, Shared, Progress, Order  as shmq_open
+ * Return    0; -EINVAL, -E2BIG, -ENOSPC, -ENOMEM, -EMFILE, -ENFILE,
+ *           -EOPNOTSUPP, -ENOSYS, -EACCES, -EPERM, -EIO
+ */
+int shmq_open_anonymous(struct shmq **out, const struct shmq_attr *attr);
+
+/*
+ * Open the queue behind a file descriptor. The descriptor stays the caller's
+ * and may be closed afterwards.
+ *
+ *   fd     opened for reading and writing (for reading: with SHMQ_RDONLY)
+ *   flags  0 or SHMQ_RDONLY
+ *
+ * Blocks, Shared, Progress, Order  as shmq_open
+ * Return    0; -EINVAL, -EBADF, -EACCES, -EPERM, -EIO, -ENOSPC, -EDQUOT,
+ *           -ENOMEM, -EMFILE, -ENFILE, -ELOOP, -ENOENT, -EOPNOTSUPP, -EBADMSG,
+ *           -EPROTONOSUPPORT, -ENOSYS
+ */
+int shmq_open_fd(struct shmq **out, int fd, int flags);
+
+/*
+ * A descriptor of the queue's file, to be passed over a socket. It belongs to
+ * the handle: do not close it. It is closed by exec.
+ *
+ * Blocks never · Shared anybody · Return the descriptor; -EINVAL (q is NULL)
+ */
+int shmq_fd(const struct shmq *q);
+
+/*
+ * Close a handle. Producers and consumers opened through it stay usable. NULL
+ * is ignored.
+ *
+ * Blocks    for a grace period of threads that are opening queues
+ * Shared    nobody else may use this handle from here on; other handles of the
+ *           same queue are not touched
+ */
+void shmq_close(struct shmq *q);
+
+/*
+ * Remove a name. Processes that have the queue open go on using it; whoever
+ * sleeps on it, or would have to, gets -EIDRM instead.
+ *
+ * Blocks    for the file system only
+ * Shared    anybody, any time
+ * Progress  independent of other processes
+ * Return    0; -EINVAL, -ENAMETOOLONG, -ENOENT, -EACCES, -EPERM, -EROFS,
+ *           -EISDIR, -ENOTDIR, -ELOOP, -EIO, -EBUSY, -ENOMEM, -EMFILE, -ENFILE,
+ *           -EBADMSG (that file is not a queue; it is left alone)
+ */
+int shmq_unlink(const char *name);
+
+/* ---------------------------------------------------------------- sending */
+
+/*
+ * Become a producer of a queue: take a member entry and its lease.
+ *
+ *   flags  0
+ *
+ * Blocks    never
+ * Shared    anybody, any time
+ * Progress  entries of dead members are freed on the way; a dead single
+ *           producer's place is free at once
+ * Return    0; -EINVAL, -EBADF (the handle is read only), -EBUSY (a single
+ *           producer is alive), -EUSERS (every member entry is in use by
+ *           somebody alive), -ENOMEM, -EMFILE, -ENFILE, -ENOLCK, -EBADMSG
+ */
+int shmq_producer_open(struct shmq_producer **out, struct shmq *q,
+		       unsigned flags);
+
+/*
+ * Leave. An open reservation is discarded. NULL is ignored.
+ *
+ * Blocks never · Shared nobody else may use p from here on
+ */
+void shmq_producer_close(struct shmq_producer *p);
+
+/*
+ * Send one message of len bytes from buf. Success means sent: it will be
+ * delivered even if this process is killed in the next instruction.
+ *
+ *   len         0 to shmq_max_message()
+ *   timeout_ns  how long to wait for room
+ *
+ * Blocks    while the queue is full, up to the timeout
+ * Shared    p belongs to one thread
+ * Progress  never waits for another producer, stopped or dead
+ * Order     whoever receives the message sees all that this thread stored
+ *           before; messages of one producer are received in sending order
+ * Return    0; -EAGAIN (full, SHMQ_NOWAIT), -ETIMEDOUT (full, time is up),
+ *           -EMSGSIZE (too large), -EINTR, -EIDRM (full, and the queue has been
+ *           unlinked), -EBUSY (a reservation is open), -EINVAL, -ESTALE
+ *           (inherited by fork), -EBADMSG (the queue is damaged), -EOVERFLOW
+ *           (2^62 bytes or 2^57 messages have passed through)
+ */
+int shmq_send(struct shmq_producer *p, const void *buf, size_t len,
+	      int64_t timeout_ns);
+
+/*
+ * Send one message gathered from iovcnt parts.
+ *
+ *   iovcnt  0 to 1024
+ *
+ * Blocks, Shared, Progress, Order, Return  as shmq_send
+ */
+int shmq_sendv(struct shmq_producer *p, const struct iovec *iov, int iovcnt,
+	       int64_t timeout_ns);
+
+/*
+ * Send n messages, each one iovec, with as few claims as can be: one for up to
+ * a quarter of the capacity. Waits only while there is room for none; then
+ * sends as many as there is room for.
+ *
+ * Blocks, Shared, Progress  as shmq_send
+ * Order     the messages follow each other in order; within one claim nothing
+ *           comes between them
+ * Return    how many were sent, counted from the first; 0 only if n is 0; the
+ *           errors of shmq_send, when none was sent (-EMSGSIZE: one of them is
+ *           too large, none was sent)
+ */
+int shmq_send_batch(struct shmq_producer *p, const struct iovec *messages,
+		    unsigned n, int64_t timeout_ns);
+
+/*
+ * Take room for a message of len bytes, to be written in place at *out (16
+ * bytes past a 64-byte boundary). Later messages of all producers wait behind
+ * it, so commit or discard soon. One reservation at a time.
+ *
+ * Blocks, Shared, Progress, Return  as shmq_send
+ * Order     the message has its number from here on
+ */
+int shmq_reserve(struct shmq_producer *p, size_t len, void **out,
+		 int64_t timeout_ns);
+
+/*
+ * Send what was reserved; len may be less than was reserved.
+ *
+ * Blocks never · Shared p belongs to one thread · Order as shmq_send
+ * Return    0; -EINVAL (nothing reserved, or len is more than was; the
+ *           reservation stays), -ESTALE
+ */
+int shmq_commit(struct shmq_producer *p, size_t len);
+
+/*
+ * Give up what was reserved. Its number is used up and skipped by readers.
+ *
+ * Blocks never · Shared p belongs to one thread
+ * Return    0; -EINVAL (nothing reserved), -ESTALE
+ */
+int shmq_discard(struct shmq_producer *p);
+
+/* -------------------------------------------------------------- receiving */
+
+/*
+ * Become a consumer of a group: take a member entry and its lease.
+ *
+ *   group  NULL: "default"
+ *   flags  SHMQ_EXCLUSIVE, SHMQ_OLDEST, SHMQ_NEWEST (the latter two matter
+ *          only where the call creates the group)
+ *
+ * This version knows the group "default"; another name, and SHMQ_TAP, is
+ * -EOPNOTSUPP.
+ *
+ * Blocks    never
+ * Shared    anybody, any time
+ * Progress  as shmq_producer_open
+ * Return    0; -EINVAL, -ENAMETOOLONG, -EBADF (the handle is read only),
+ *           -EBUSY (the group has its one consumer, or has others and
+ *           SHMQ_EXCLUSIVE was asked for), -EUSERS, -EOPNOTSUPP, -ENOMEM,
+ *           -EMFILE, -ENFILE, -ENOLCK, -EBADMSG
+ */
+int shmq_consumer_open(struct shmq_consumer **out, struct shmq *q,
+		       const char *group, unsigned flags);
+
+/*
+ * Leave. What was borrowed and not released goes to the group's next consumer,
+ * flagged SHMQ_REDELIVERED. NULL is ignored.
+ *
+ * Blocks never · Shared nobody else may use c from here on
+ */
+void shmq_consumer_close(struct shmq_consumer *c);
+
+/*
+ * Receive one message into buf.
+ *
+ *   size        bytes at buf
+ *   timeout_ns  how long to wait for a message
+ *
+ * Blocks    while there is none, up to the timeout
+ * Shared    c belongs to one thread
+ * Progress  waits behind a claim that a live (perhaps stopped) producer holds;
+ *           a dead one's is cleaned up on the way
+ * Order     all that the sender stored before sending is seen; a group sees
+ *           the messages in one order, that of their numbers
+ * Return    the message's length; -EAGAIN (none, SHMQ_NOWAIT), -ETIMEDOUT
+ *           (none, time is up), -EMSGSIZE (larger than size; it stays in the
+ *           queue), -EINTR, -EIDRM (none, and the queue has been unlinked),
+ *           -ENOBUFS (as shmq_receive), -EINVAL, -ESTALE, -EBADMSG
+ */
+ssize_t shmq_recv(struct shmq_consumer *c, void *buf, size_t size,
+		  int64_t timeout_ns);
+
+/*
+ * Borrow up to max messages in place. Waits for the first only. A second call
+ * before the release borrows more. Borrowed messages keep their place in the
+ * ring: hold few, or hold them briefly.
+ *
+ *   msgs  receives their description, oldest first
+ *   max   1 to INT_MAX
+ *
+ * Blocks, Shared, Progress, Order  as shmq_recv
+ * Return    how many, at least 1; the errors of shmq_recv except -EMSGSIZE;
+ *           -ENOBUFS (this consumer holds 32 separate spans, between which
+ *           others received: release first)
+ */
+int shmq_receive(struct shmq_consumer *c, struct shmq_msg *msgs, unsigned max,
+		 int64_t timeout_ns);
+
+/*
+ * Done with all borrowed messages.
+ *
+ * Blocks never · Shared c belongs to one thread
+ * Return    0, also if nothing was borrowed; -ESTALE, -EINVAL
+ */
+int shmq_release(struct shmq_consumer *c);
+
+/*
+ * How many messages this consumer has missed so far: none, except from
+ * overwriting queues and for taps.
+ *
+ * Blocks never · Shared c belongs to one thread · Return the sum
+ */
+uint64_t shmq_consumer_lost(const struct shmq_consumer *c);
+
+/* ---------------------------------------------------- looking and mending */
+
+/*
+ * Describe a queue. Fields past st->size are not written.
+ *
+ * Blocks never · Shared anybody · Progress independent of other processes
+ * Return    0; -EINVAL, -EBADMSG
+ */
+int shmq_stat(struct shmq *q, struct shmq_stat *st);
+
+/*
+ * Describe the member entry number index, 0 to shmq_member_entries() - 1.
+ *
+ * Blocks never · Shared anybody · Progress independent of other processes
+ * Return    1: described; 0: that entry is free; -EINVAL (also: no such entry)
+ */
+int shmq_stat_member(struct shmq *q, uint32_t index,
+		     struct shmq_member_info *info);
+uint32_t shmq_member_entries(const struct shmq *q);
+
+/*
+ * Describe the group entry number index, 0 to shmq_group_entries() - 1.
+ *
+ * Blocks never · Shared anybody · Progress independent of other processes
+ * Return    1: described; 0: that entry is free; -EINVAL; -EBADMSG
+ */
+int shmq_stat_group(struct shmq *q, uint32_t index,
+		    struct shmq_group_info *info);
+uint32_t shmq_group_entries(const struct shmq *q);
+
+/*
+ * Clean up after dead members now. It happens by itself whenever somebody is
+ * held up, so this is for tools and tests.
+ *
+ * Blocks never · Shared anybody · Progress independent of other processes
+ * Return    how many dead members were cleaned up; -EINVAL, -EBADF (the handle
+ *           is read only), -EBADMSG, -ENOMEM
+ */
+int shmq_recover(struct shmq *q);
+
+/* Largest message in bytes: a quarter of the capacity, less than 4 GiB. */
+uint64_t shmq_max_message(const struct shmq *q);
+
+/* What an error means here; any int. Never NULL, never to be freed. */
+const char *shmq_strerror(int error);
+
+/*
+ * What was wrong with the queue that the calling thread last failed to open or
+ * to unlink, in a sentence; empty if there is no more to say than
+ * shmq_strerror() does. Valid until the thread's next call of this library.
+ */
+const char *shmq_errdetail(void);
+
+/* Where names without a slash live: SHMQ_DIR, else /dev/shm. */
+const char *shmq_runtime_dir(void);
+
+/* Of the library that is running, "0.1.0". */
+const char *shmq_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* SHMQ_H */

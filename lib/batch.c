@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/* Batches: many messages, as few claims as can be. */
+#include "config.h"
+
+#include <limits.h>
+#include <string.h>
+
+#include "producer.h"
+
+/* How many messages fit into room bytes, and the bytes they take. */
+static unsigned fit(const struct iovec *messages, unsigned n, uint64_t room,
+		    uint64_t *span)
+{
+	unsigned k;
+
+	*span = 0;
+	for (k = 0; k < n; k++) {
+		uint64_t next = record_span(messages[k].iov_len);
+
+		if (next > room - *span)
+			break;
+		*span += next;
+	}
+	return k;
+}
+
+static void write_messages(struct shmq_producer *p,
+			   const struct iovec *messages, unsigned n)
+{
+	uint64_t pos = p->open.pos;
+
+	for (unsigned k = 0; k < n; k++) {
+		struct sh_record *record = record_at(&p->ring, pos);
+		size_t len = messages[k].iov_len;
+
+		if (len)
+			memcpy(record_payload(record), messages[k].iov_base,
+			       len);
+		publish(p, record, len, p->open.seq + k);
+		pos += record_span(len);
+	}
+	claim_finish(p);
+}
+
+/*
+ * Claim for as many of the messages as one claim may take and there is room
+ * for. How many, or an error; waits only for the first.
+ */
+static int claim_some(struct shmq_producer *p, const struct iovec *messages,
+		      unsigned n, bool wait, int64_t timeout_ns)
+{
+	uint64_t most = record_span(p->ring.max_message), span, tail;
+	unsigned k = fit(messages, n, most, &span);
+	int r = claim_now(p, span, k);
+
+	if (r == -EAGAIN) {
+		tail = p->single ? p->at.pos : cursor_pos(&p->control->tail);
+		if (tail < p->limit && p->limit - tail < most)
+			most = p->limit - tail;
+		k = tail < p->limit ? fit(messages, n, most, &span) : 0;
+		if (k)
+			r = claim_now(p, span, k);
+	}
+	if (r == -EAGAIN && wait) {
+		k = fit(messages, 1, UINT64_MAX, &span);
+		r = claim(p, span, k, timeout_ns);
+	}
+	return r ? r : (int)k;
+}
+
+int shmq_send_batch(struct shmq_producer *p, const struct iovec *messages,
+		    unsigned n, int64_t timeout_ns)
+{
+	unsigned sent = 0;
+	int r = producer_check(p);
+
+	if (r)
+		return r;
+	if ((!messages && n) || timeout_ns < SHMQ_FOREVER)
+		return -EINVAL;
+	if (n > INT_MAX)
+		n = INT_MAX;
+	for (unsigned k = 0; k < n; k++) {
+		if (messages[k].iov_len > p->ring.max_message)
+			return -EMSGSIZE;
+		if (!messages[k].iov_base && messages[k].iov_len)
+			return -EINVAL;
+	}
+	while (sent < n) {
+		r = claim_some(p, messages + sent, n - sent, !sent,
+			       timeout_ns);
+		if (r < 0)
+			return sent ? (int)sent : r;
+		write_messages(p, messages + sent, (unsigned)r);
+		sent += (unsigned)r;
+	}
+	return (int)sent;
+}
+

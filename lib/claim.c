@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/* Claiming at the tail: among many producers, and when there is no room. */
+#include "config.h"
+
+#include "members.h"
+#include "producer.h"
+#include "recovery.h"
+#include "room.h"
+#include "wait.h"
+
+/* Lost swaps in a row; so many are no contention. */
+#define SWAPS 1000000
+
+/* The limit is used up: ask the groups. 0, -EAGAIN, -EOVERFLOW, -EBADMSG. */
+int shmqi_claim_find_room(struct shmq_producer *p, uint64_t tail, uint64_t end)
+{
+	uint64_t lowest, limit;
+
+	if (end > SH_POS_MAX)
+		return -EOVERFLOW;
+	if (!shmqi_room_lowest(p->ep.seg, tail, &lowest, &p->held))
+		return -EBADMSG;
+	limit = lowest + p->ring.mask + 1;
+	if (limit > SH_POS_MAX)
+		limit = SH_POS_MAX;
+	if (limit > p->limit)
+		p->limit = limit;
+	return end <= p->limit ? 0 : -EAGAIN;
+}
+
+int shmqi_claim_among_many(struct shmq_producer *p, uint64_t span,
+			   uint64_t count)
+{
+	struct sh_cursor *tail = &p->control->tail;
+	const uint32_t me = p->ep.index;
+	struct cursor c, to;
+	int r = -EBADMSG;
+
+	for (int i = 0; i < SWAPS; i++) {
+		c = cursor_load(tail);
+		to = (struct cursor){ c.pos + span, c.seq + count, me };
+		if (unlikely(to.pos > p->limit)) {
+			r = shmqi_claim_find_room(p, c.pos, to.pos);
+			if (r)
+				break;
+		}
+		if (c.owner != me && c.owner < p->ep.seg->geo.member_entries)
+			claim_help(tail, c,
+				   &member_at(p->ep.seg, c.owner)->claims[0]);
+		claim_announce(p->claim, c.pos, to.pos, c.seq, count);
+		if (likely(cursor_swap(tail, c, to))) {
+			claim_own(p->claim, c.pos);
+			p->open = (struct span){ c.pos, to.pos, c.seq };
+			return 0;
+		}
+		r = -EBADMSG;
+	}
+	claim_done(p->claim);
+	return r;
+}
+
+/* One call: who claims, and what. */
+struct call {
+	struct shmq_producer *p;
+	uint64_t span;
+	uint64_t count;
+};
+
+static int64_t attempt(void *self)
+{
+	struct call *call = self;
+
+	return claim_now(call->p, call->span, call->count);
+}
+
+/* Only consumers make room, or those who clean up after them. */
+static int look_around(void *self, bool long_enough)
+{
+	struct shmq_producer *p = ((struct call *)self)->p;
+	struct segment *seg = p->ep.seg;
+	int r = 0;
+
+	if (long_enough) {
+		pthread_mutex_lock(&seg->lock);
+		r = shmqi_recover_consumers(seg);
+		pthread_mutex_unlock(&seg->lock);
+	}
+	if (r)
+		return r < 0 ? r : OUTLOOK_RETRY;
+	return p->held ? OUTLOOK_PEERS : OUTLOOK_RING;
+}
+
+/* Full, and the caller will not wait: the dead must not keep it so. */
+static int poll_again(struct call *call)
+{
+	int64_t now = shmqi_clock_coarse_ns();
+	int r;
+
+	if (now < call->p->look_ns)
+		return -EAGAIN;
+	call->p->look_ns = now + WAIT_BOUND_NS / 4;
+	r = look_around(call, true);
+	if (r < 0)
+		return r;
+	return r == OUTLOOK_RETRY ? (int)attempt(call) : -EAGAIN;
+}
+
+int shmqi_claim_wait(struct shmq_producer *p, uint64_t span, uint64_t count,
+		     int64_t timeout_ns)
+{
+	struct call call = { p, span, count };
+	struct waiter waiter = {
+		.self = &call,
+		.bell = &p->control->send,
+		.control = p->control,
+		.sleeps = &p->ep.member->sleeps,
+		.spin = &p->spin,
+		.attempt = attempt,
+		.look_around = look_around,
+	};
+
+	if (timeout_ns == SHMQ_NOWAIT)
+		return poll_again(&call);
+	return (int)shmqi_wait(&waiter, timeout_ns);
+}

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Competing consumers: each claims a span of published records at the group's
+ * cursor. What is at the cursor is read before the claim; the swap succeeds
+ * only if it was still there to be read.
+ *
+ * What a death leaves: slot 0 announced and not won: nothing. Won: a span that
+ * goes to another consumer, flagged. While slot 0's span is being kept in
+ * another slot both name it, and shmqi_returned_settle() drops one.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "members.h"
+#include "consumer.h"
+#include "wake.h"
+
+/* Lost swaps in a row; so many are no contention. */
+#define SWAPS 1000000
+
+/* What a look at the cursor found. */
+struct look {
+	struct cursor at;
+	uint64_t end; /* of the records to be claimed */
+	uint64_t seq; /* behind them */
+	unsigned n;   /* messages among them */
+	struct found last;
+};
+
+/*
+ * Read records from the cursor. 0, -EMSGSIZE, or -EBADMSG; all but 0 matter
+ * only if the cursor has not moved meanwhile.
+ */
+static int look_at_cursor(struct shmq_consumer *c, const struct wanted *w,
+			  struct look *look)
+{
+	uint64_t redelivered = load_relaxed(&c->group->redelivered_pos);
+	unsigned max = w->msgs ? w->max : 1;
+	struct found found;
+
+	look->at = cursor_load(&c->group->cursor);
+	look->end = look->at.pos;
+	look->seq = look->at.seq;
+	look->n = 0;
+	while (look->n < max &&
+	       record_published(&c->ring, look->end, look->seq)) {
+		if (unlikely(!record_read(&c->ring, look->end, &found)) ||
+		    unlikely(look->end + found.span - look->at.pos >
+			     c->ring.mask + 1))
+			return -EBADMSG;
+		if (likely(!(found.flags & SH_RECORD_SKIP))) {
+			if (!w->msgs && found.size > w->size)
+				return -EMSGSIZE;
+			if (w->msgs)
+				msg_fill(&w->msgs[look->n], &found, look->seq,
+					 look->end < redelivered);
+			look->last = found;
+			look->n++;
+		}
+		look->end += found.span;
+		look->seq += found.count;
+	}
+	return 0;
+}
+
+/* Slot 0 is needed for the next claim: name what it holds in another slot. */
+static int keep_loan(struct shmq_consumer *c)
+{
+	struct sh_claim *slot = &c->claims[c->slots];
+
+	if (!c->lent)
+		return 0;
+	if (c->slots > c->first_slot && c->kept_end == c->lent_pos) {
+		/* Adjacent: the last slot grows. edge DONE */
+		store_release(&slot[-1].end, c->lent_end);
+	} else if (c->slots == SH_CLAIMS) {
+		return -ENOBUFS;
+	} else {
+		store_relaxed(&slot->end, c->lent_end);
+		c->slots++;
+		if (shmqi_member_slots(c->ep.member) < c->slots)
+			/* edge ANNOUNCE */
+			store_release(&c->ep.member->slots, c->slots);
+		claim_own(slot, c->lent_pos);
+	}
+	c->kept_end = c->lent_end;
+	c->lent = false;
+	return 0;
+}
+
+static bool claim_look(struct shmq_consumer *c, const struct look *look)
+{
+	struct sh_cursor *cursor = &c->group->cursor;
+	const uint32_t me = c->ep.index;
+	uint32_t owner = look->at.owner;
+	struct cursor to = { look->end, look->seq, me };
+
+	if (owner != me && owner < c->ep.seg->geo.member_entries)
+		claim_help(cursor, look->at,
+			   &member_at(c->ep.seg, owner)->claims[0]);
+	claim_announce(&c->claims[0], look->at.pos, look->end, look->at.seq,
+		       0);
+	if (!cursor_swap(cursor, look->at, to))
+		return false;
+	claim_own(&c->claims[0], look->at.pos);
+	bell_look(&c->control->send);
+	return true;
+}
+
+static void let_go(struct shmq_consumer *c)
+{
+	claim_done(&c->claims[0]);
+	bell_look(&c->control->send);
+}
+
+/* The claim is won. -EAGAIN: it held nothing but skipped records. */
+static int64_t hand_out(struct shmq_consumer *c, const struct wanted *w,
+			const struct look *look)
+{
+	if (unlikely(!look->n)) {
+		let_go(c);
+		return -EAGAIN;
+	}
+	if (w->msgs) {
+		c->lent = true;
+		c->lent_pos = look->at.pos;
+		c->lent_end = look->end;
+		return look->n;
+	}
+	if (look->last.size)
+		memcpy(w->buf, record_payload(look->last.record),
+		       look->last.size);
+	let_go(c);
+	return look->last.size;
+}
+
+static int64_t take_at_cursor(struct shmq_consumer *c, const struct wanted *w)
+{
+	bool announced = false;
+	struct look look;
+	int64_t r = -EBADMSG;
+
+	for (int i = 0; i < SWAPS; i++) {
+		r = look_at_cursor(c, w, &look);
+		if (r || look.end == look.at.pos) {
+			if (!cursor_unchanged(&c->group->cursor, look.at))
+				continue;
+			r = r ? r : -EAGAIN;
+			break;
+		}
+		r = keep_loan(c);
+		if (r)
+			break;
+		announced = true;
+		if (claim_look(c, &look)) {
+			r = hand_out(c, w, &look);
+			if (r != -EAGAIN)
+				return r;
+			announced = false;
+		}
+		r = -EBADMSG;
+	}
+	if (announced)
+		claim_done(&c->claims[0]);
+	return r;
+}
+
+int64_t shmqi_competing_take(struct shmq_consumer *c, const struct wanted *w)
+{
+	/* edge RETURN: pairs with finish_consumer, shmq_consumer_close */
+	if (unlikely(load_acquire(&c->group->returns) != c->returns_seen)) {
+		int64_t r = shmqi_consumer_adopt(c, w);
+
+		if (r != -EAGAIN)
+			return r;
+	}
+	return take_at_cursor(c, w);
+}
+
+void shmqi_competing_release(struct shmq_consumer *c)
+{
+	if (c->slots > c->first_slot)
+		shmqi_consumer_release_slots(c, c->first_slot);
+	if (c->lent) {
+		c->lent = false;
+		let_go(c);
+	}
+}

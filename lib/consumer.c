@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: MIT */
+/* Consumers: opening, closing, receiving. How they take is in consumer.h. */
+#include "config.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
+#include <shmq.h>
+
+#include "error.h"
+#include "group.h"
+#include "handle.h"
+#include "members.h"
+#include "recovery.h"
+#include "consumer.h"
+#include "wait.h"
+#include "wake.h"
+
+/* One call: who receives, and what. */
+struct call {
+	struct shmq_consumer *c;
+	const struct wanted *wanted;
+};
+
+static inline int check(const struct shmq_consumer *c)
+{
+	if (unlikely(!c))
+		return -EINVAL;
+	return likely(c->ep.magic == ENDPOINT_CONSUMER) ? 0 : -ESTALE;
+}
+
+static inline int64_t take(struct shmq_consumer *c, const struct wanted *w)
+{
+	return c->serial ? shmqi_serial_take(c, w) :
+			   shmqi_competing_take(c, w);
+}
+
+static int64_t attempt(void *self)
+{
+	struct call *call = self;
+
+	return take(call->c, call->wanted);
+}
+
+/* Where the consumer waits. False: no pair that fits, which is damage. */
+static bool waiting_at(const struct shmq_consumer *c, struct cursor *at)
+{
+	if (!c->serial)
+		return shmqi_group_place(c->ep.seg, c->group_index, at);
+	*at = (struct cursor){ c->pos, c->seq, SH_NOBODY };
+	return true;
+}
+
+static bool moved_on(const struct shmq_consumer *c, const struct cursor *at)
+{
+	return !c->serial && cursor_pos(&c->group->cursor) != at->pos;
+}
+
+/* Other consumers of the group, or spans that one of them left. */
+static bool has_peers(struct shmq_consumer *c, bool *returned)
+{
+	bool peers = false;
+
+	*returned = false;
+	for (uint32_t i = 0; i < shmqi_member_top(c->ep.seg); i++) {
+		struct sh_member *member = member_at(c->ep.seg, i);
+		/* edge STATE */
+		uint32_t state = load_acquire(&member->state);
+
+		if (i == c->ep.index ||
+		    load_relaxed(&member->group) != c->group_index)
+			continue;
+		peers |= state == SH_MEMBER_CONSUMER;
+		*returned |= state == SH_MEMBER_RETURNED;
+	}
+	return peers;
+}
+
+/* Under lock. An outlook, or an error. */
+static int look_around_locked(struct shmq_consumer *c, bool long_enough)
+{
+	struct segment *seg = c->ep.seg;
+	bool returned, peers;
+	struct cursor at;
+	uint64_t tail;
+	int r = long_enough ? shmqi_recover_consumers(seg) : 0;
+
+	if (r)
+		return r < 0 ? r : OUTLOOK_RETRY;
+	peers = has_peers(c, &returned);
+	if (returned && load_acquire(&c->group->returns) == c->returns_seen) {
+		/* Its rescuer died before it could say so. */
+		c->returns_seen--;
+		return OUTLOOK_RETRY;
+	}
+	if (!waiting_at(c, &at))
+		return -EBADMSG;
+	tail = cursor_pos(&c->control->tail);
+	/* A competitor may have gone on since we read where we are. */
+	if (tail < at.pos || tail - at.pos > c->ring.mask + 1)
+		return moved_on(c, &at) ? OUTLOOK_RETRY : -EBADMSG;
+	if (tail == at.pos)
+		return peers || returned ? OUTLOOK_PEERS : OUTLOOK_RING;
+	if (record_published(&c->ring, at.pos, at.seq))
+		return OUTLOOK_RETRY;
+	r = shmqi_recover_claim_at(seg, &c->ring, at.pos, at.seq);
+	if (r == -EBADMSG && moved_on(c, &at))
+		return OUTLOOK_RETRY;
+	return r < 0 ? r : r ? OUTLOOK_RETRY : OUTLOOK_CLAIM;
+}
+
+static int look_around(void *self, bool long_enough)
+{
+	struct shmq_consumer *c = ((struct call *)self)->c;
+	int r;
+
+	pthread_mutex_lock(&c->ep.seg->lock);
+	r = look_around_locked(c, long_enough);
+	pthread_mutex_unlock(&c->ep.seg->lock);
+	return r;
+}
+
+/* Nothing there, and the caller will not wait: what the dead held comes back
+ * to it all the same. */
+static int64_t poll_again(struct call *call)
+{
+	struct shmq_consumer *c = call->c;
+	int64_t now = shmqi_clock_coarse_ns();
+	int r;
+
+	if (now < c->look_ns)
+		return -EAGAIN;
+	c->look_ns = now + WAIT_BOUND_NS / 4;
+	r = look_around(call, true);
+	if (r < 0)
+		return r;
+	return r == OUTLOOK_RETRY ? attempt(call) : -EAGAIN;
+}
+
+static int64_t take_slowly(struct shmq_consumer *c, const struct wanted *w,
+			   int64_t timeout_ns)
+{
+	struct call call = { c, w };
+	struct waiter waiter = {
+		.self = &call,
+		.bell = &c->control->recv,
+		.control = c->control,
+		.sleeps = &c->ep.member->sleeps,
+		.spin = &c->spin,
+		.attempt = attempt,
+		.look_around = look_around,
+	};
+
+	if (timeout_ns == SHMQ_NOWAIT)
+		return poll_again(&call);
+	return shmqi_wait(&waiter, timeout_ns);
+}
+
+static inline int64_t receive(struct shmq_consumer *c, const struct wanted *w,
+			      int64_t timeout_ns)
+{
+	int64_t r;
+
+	if (unlikely(timeout_ns < SHMQ_FOREVER))
+		return -EINVAL;
+	r = take(c, w);
+	return likely(r != -EAGAIN) ? r : take_slowly(c, w, timeout_ns);
+}
+
+ssize_t shmq_recv(struct shmq_consumer *c, void *buf, size_t size,
+		  int64_t timeout_ns)
+{
+	struct wanted wanted = { .buf = buf, .size = size };
+	int r = check(c);
+
+	if (unlikely(r))
+		return r;
+	if (unlikely(!buf && size))
+		return -EINVAL;
+	return (ssize_t)receive(c, &wanted, timeout_ns);
+}
+
+int shmq_receive(struct shmq_consumer *c, struct shmq_msg *msgs, unsigned max,
+		 int64_t timeout_ns)
+{
+	struct wanted wanted = { .msgs = msgs, .max = max };
+	int r = check(c);
+
+	if (unlikely(r))
+		return r;
+	if (unlikely(!msgs || !max || max > INT_MAX))
+		return -EINVAL;
+	return (int)receive(c, &wanted, timeout_ns);
+}
+
+int shmq_release(struct shmq_consumer *c)
+{
+	int r = check(c);
+
+	if (unlikely(r))
+		return r;
+	if (c->serial)
+		shmqi_serial_release(c);
+	else
+		shmqi_competing_release(c);
+	return 0;
+}
+
+uint64_t shmq_consumer_lost(const struct shmq_consumer *c)
+{
+	(void)c;
+	/* Producers of the queues that there are so far respect readers. */
+	return 0;
+}
+
+static int begin(struct shmq_consumer *c, uint32_t group)
+{
+	struct segment *seg = c->ep.seg;
+
+	c->control = seg->control;
+	c->group = &seg->groups[group];
+	c->group_index = group;
+	c->claims = c->ep.member->claims;
+	c->ring = ring_of(&seg->geo, seg->ring_read);
+	c->spin = WAIT_SPIN_MAX;
+	/* Look for returned spans once, whatever the count says. */
+	c->returns_seen = load_acquire(&c->group->returns) - 1;
+	c->first_slot = c->slots = 1;
+	return c->serial ? shmqi_serial_begin(c) : 0;
+}
+
+static int join(struct shmq_consumer *c, uint32_t group)
+{
+	struct joining joining = { SH_MEMBER_CONSUMER, group, c->serial };
+	struct segment *seg = c->ep.seg;
+	int r = shmqi_segment_map_read(seg);
+
+	if (!r)
+		r = shmqi_member_join(&c->ep, &joining);
+	if (r)
+		return r;
+	r = begin(c, group);
+	c->ep.magic = ENDPOINT_CONSUMER;
+	shmqi_member_enter(&c->ep, SH_MEMBER_CONSUMER);
+	if (r)
+		shmqi_member_leave(&c->ep, c->serial, false);
+	return r;
+}
+
+static int find_group(const struct segment *seg, const char *name)
+{
+	int group;
+
+	if (!name)
+		name = "default";
+	if (!*name)
+		return -EINVAL;
+	if (strlen(name) >= sizeof(seg->groups[0].name))
+		return shmqi_error_say(-ENAMETOOLONG,
+				       "a group's name has at most %zu bytes",
+				       sizeof(seg->groups[0].name) - 1);
+	group = shmqi_group_find(seg, name);
+	return group >= 0 ? group :
+			    shmqi_error_say(-EOPNOTSUPP,
+					    "this version has no group but "
+					    "'default'");
+}
+
+int shmq_consumer_open(struct shmq_consumer **out, struct shmq *q,
+		       const char *group, unsigned flags)
+{
+	const unsigned known = SHMQ_TAP | SHMQ_EXCLUSIVE | SHMQ_OLDEST |
+			       SHMQ_NEWEST;
+	struct shmq_consumer *c;
+	struct segment *seg;
+	int r, index;
+
+	shmqi_error_clear();
+	if (!out || !q || flags & ~known ||
+	    (flags & SHMQ_OLDEST && flags & SHMQ_NEWEST))
+		return -EINVAL;
+	if (flags & SHMQ_TAP)
+		return shmqi_error_say(-EOPNOTSUPP,
+				       "this version has no taps");
+	seg = q->seg;
+	if (!seg->writable)
+		return -EBADF;
+	index = find_group(seg, group);
+	if (index < 0)
+		return index;
+	c = shmqi_endpoint_new(seg, sizeof(*c));
+	if (!c)
+		return -ENOMEM;
+	c->serial = flags & SHMQ_EXCLUSIVE ||
+		    seg->geo.flags & SHMQ_SINGLE_CONSUMER;
+	pthread_mutex_lock(&seg->lock);
+	r = join(c, (uint32_t)index);
+	pthread_mutex_unlock(&seg->lock);
+	if (r) {
+		c->ep.magic = ENDPOINT_CONSUMER;
+		shmqi_endpoint_free(&c->ep, sizeof(*c));
+		return r;
+	}
+	*out = c;
+	return 0;
+}
+
+/* Leave as a rescuer would leave us, but at once. */
+static void leave(struct shmq_consumer *c)
+{
+	struct sh_group *group;
+	bool held = false;
+
+	shmqi_recover_settle_consumer(c->ep.seg, c->ep.index, &group, &held);
+	shmqi_member_leave(&c->ep, c->serial, held);
+	/* edge RETURN: pairs with shmqi_consumer_adopt */
+	if (held)
+		add_release(&c->group->returns, 1);
+	bell_look(&c->control->recv);
+	bell_look(&c->control->send);
+}
+
+void shmq_consumer_close(struct shmq_consumer *c)
+{
+	if (!c)
+		return;
+	if (c->ep.magic == ENDPOINT_CONSUMER) {
+		pthread_mutex_lock(&c->ep.seg->lock);
+		leave(c);
+		pthread_mutex_unlock(&c->ep.seg->lock);
+	}
+	shmqi_endpoint_free(&c->ep, sizeof(*c));
+}

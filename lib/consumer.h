@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Taking messages: what a consumer is, and the two ways it takes from its
+ * group's cursor. A serial consumer is the only one of its group and moves the
+ * cursor by plain stores; competing consumers claim. Both may also hold spans
+ * that others returned.
+ */
+#ifndef SHMQI_CONSUMER_H
+#define SHMQI_CONSUMER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <shmq.h>
+
+#include "cursor.h"
+#include "endpoint.h"
+#include "ring.h"
+
+struct shmq_consumer {
+	struct endpoint ep;
+	struct ring ring;
+	struct sh_control *control;
+	struct sh_group *group;
+	struct sh_claim *claims;
+	uint32_t group_index;
+	bool serial;
+	uint32_t spin;
+	int64_t look_ns;       /* when a poller may look around again */
+	uint64_t returns_seen; /* group.returns when nothing was left */
+
+	/* Slots from first_slot below slots name spans that are held. */
+	unsigned first_slot;
+	unsigned slots;
+
+	/* serial: the next record, and what the cursor says */
+	uint64_t pos;
+	uint64_t seq;
+	uint64_t released_pos;
+	uint64_t redelivered_pos;
+	unsigned turn;
+
+	/* competing: what slot 0 holds on loan, if anything */
+	bool lent;
+	uint64_t lent_pos;
+	uint64_t lent_end;
+	uint64_t kept_end; /* of the last slot kept */
+};
+
+/* Where to put what is received: borrowed, or copied. */
+struct wanted {
+	struct shmq_msg *msgs; /* NULL: copy one message */
+	unsigned max;
+	void *buf;
+	size_t size;
+};
+
+/*
+ * Take what is there. Borrowed: how many. Copied: the length. -EAGAIN, if
+ * there is nothing; -EMSGSIZE, -ENOBUFS, -EBADMSG.
+ */
+int64_t shmqi_serial_take(struct shmq_consumer *c, const struct wanted *w);
+int64_t shmqi_competing_take(struct shmq_consumer *c, const struct wanted *w);
+
+/* The same from spans that others returned. */
+int64_t shmqi_consumer_adopt(struct shmq_consumer *c, const struct wanted *w);
+
+/* Done with everything on loan. */
+void shmqi_serial_release(struct shmq_consumer *c);
+void shmqi_competing_release(struct shmq_consumer *c);
+void shmqi_consumer_release_slots(struct shmq_consumer *c, unsigned from);
+
+/* Set up a new member's claim slots, or say -EBADMSG. */
+int shmqi_serial_begin(struct shmq_consumer *c);
+
+static inline void msg_fill(struct shmq_msg *msg, const struct found *found,
+			    uint64_t seq, bool redelivered)
+{
+	msg->data = record_payload(found->record);
+	msg->len = found->size;
+	msg->seq = seq;
+	msg->lost = 0;
+	msg->producer = found->producer;
+	msg->flags = redelivered ? SHMQ_REDELIVERED : 0;
+}
+
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An endpoint: what a producer and a consumer have in common. It lives on
+ * pages of its own that a forked child finds zeroed, so that a child which
+ * uses its parent's endpoint is told so and does not act as its parent.
+ */
+#ifndef SHMQI_ENDPOINT_H
+#define SHMQI_ENDPOINT_H
+
+#include <stdint.h>
+
+#include "segment.h"
+
+#define ENDPOINT_PRODUCER 0x50524f44u
+#define ENDPOINT_CONSUMER 0x434f4e53u
+
+struct endpoint {
+	uint32_t magic; /* ENDPOINT_; 0 after fork */
+	uint32_t index; /* member entry */
+	struct segment *seg;
+	struct sh_member *member;
+};
+
+/*
+ * Make an endpoint of at least bytes, the first member of a larger structure,
+ * holding a reference to seg. NULL: no memory.
+ */
+void *shmqi_endpoint_new(struct segment *seg, size_t bytes);
+
+/* Free it. In a forked child only its pages go. */
+void shmqi_endpoint_free(struct endpoint *ep, size_t bytes);
+
+#endif

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The geometry of a queue. One function lays out the file from capacity,
+ * members, groups and flags; planning a new queue and checking an old one both
+ * use it, so a header is right exactly if it is what we would have written.
+ */
+#include "config.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <bsd/stdlib.h>
+
+#include "error.h"
+#include "format.h"
+
+#define CAPACITY_MIN UINT64_C(4096)
+#define CAPACITY_DEFAULT (UINT64_C(1) << 20)
+#define HUGE_PAGE (UINT64_C(1) << 21)
+
+#define KNOWN_FLAGS                                                            \
+	(SHMQ_SINGLE_PRODUCER | SHMQ_SINGLE_CONSUMER | SHMQ_OVERWRITE |        \
+	 SHMQ_TOPIC | SHMQ_HUGEPAGES | SHMQ_PREFAULT)
+#define LATER_FLAGS (SHMQ_OVERWRITE | SHMQ_TOPIC)
+
+#if defined(__x86_64__)
+#define THIS_MACHINE EM_X86_64
+#elif defined(__aarch64__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define THIS_MACHINE EM_AARCH64
+#else
+#error "libshmq runs on x86-64 and little-endian aarch64"
+#endif
+
+static uint64_t round_up(uint64_t n, uint64_t to)
+{
+	return (n + to - 1) / to * to;
+}
+
+static uint64_t power_of_two(uint64_t n)
+{
+	uint64_t p = CAPACITY_MIN;
+
+	while (p < n)
+		p <<= 1;
+	return p;
+}
+
+/* Everything that follows from capacity, members, groups and flags. */
+static void lay_out(struct geometry *geo, uint64_t page)
+{
+	uint64_t bounds;
+
+	geo->member_entries = geo->max_members + 1;
+	geo->members_off = SH_GROUPS_OFF +
+			   (uint64_t)geo->max_groups * sizeof(struct sh_group);
+	bounds = geo->members_off +
+		 (uint64_t)geo->member_entries * sizeof(struct sh_member);
+	geo->ring_off = round_up(bounds + SH_BOUNDS * sizeof(struct sh_bound),
+				 geo->flags & SHMQ_HUGEPAGES ? HUGE_PAGE :
+							       page);
+	geo->file_bytes = geo->ring_off + geo->capacity;
+	geo->max_message = geo->capacity / 4;
+	if (geo->max_message > UINT32_MAX - 4096)
+		geo->max_message = UINT32_MAX - 4096;
+}
+
+int shmqi_format_plan(struct geometry *out, const struct shmq_attr *attr)
+{
+	static const struct shmq_attr defaults = SHMQ_ATTR_INIT;
+	const uint8_t *tail;
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	uint64_t capacity;
+
+	if (!attr)
+		attr = &defaults;
+	if (attr->size < sizeof(*attr))
+		return shmqi_error_say(-EINVAL, "attr.size is %zu: start from "
+						"SHMQ_ATTR_INIT",
+				       attr->size);
+	tail = (const uint8_t *)attr;
+	for (size_t i = sizeof(*attr); i < attr->size; i++)
+		if (tail[i])
+			return shmqi_error_say(-E2BIG,
+					       "attr sets what this version "
+					       "does not know, at byte %zu",
+					       i);
+	if (attr->flags & ~(uint64_t)KNOWN_FLAGS)
+		return shmqi_error_say(-EINVAL, "unknown attribute flags %#jx",
+				       (uintmax_t)(attr->flags &
+						   ~(uint64_t)KNOWN_FLAGS));
+	if (attr->flags & LATER_FLAGS)
+		return shmqi_error_say(-EOPNOTSUPP,
+				       "this version has no overwriting "
+				       "queues and no topics");
+	capacity = attr->capacity ? attr->capacity : CAPACITY_DEFAULT;
+	if (capacity < CAPACITY_MIN || capacity > SH_CAPACITY_MAX)
+		return shmqi_error_say(-EINVAL,
+				       "capacity %ju is not within 4096 and "
+				       "2^40 bytes",
+				       (uintmax_t)capacity);
+	if (attr->max_members > SH_MEMBERS_MAX)
+		return shmqi_error_say(-EINVAL, "max_members is at most %u",
+				       SH_MEMBERS_MAX);
+	if (attr->max_groups > SH_GROUPS_MAX)
+		return shmqi_error_say(-EINVAL, "max_groups is at most %u",
+				       SH_GROUPS_MAX);
+
+	memset(out, 0, sizeof(*out));
+	if (attr->flags & SHMQ_HUGEPAGES && capacity < HUGE_PAGE)
+		capacity = HUGE_PAGE;
+	out->capacity = power_of_two(capacity < page ? page : capacity);
+	out->flags = attr->flags;
+	out->max_members = attr->max_members ? attr->max_members : 64;
+	out->max_groups = attr->max_groups ? attr->max_groups : 16;
+	arc4random_buf(&out->cookie, sizeof(out->cookie));
+	lay_out(out, page);
+	return 0;
+}
+
+static uint64_t header_check(const struct sh_header *h)
+{
+	const uint8_t *byte = (const uint8_t *)h;
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+	for (size_t i = sizeof(h->magic);
+	     i < __builtin_offsetof(struct sh_header, check); i++)
+		hash = (hash ^ byte[i]) * UINT64_C(0x100000001b3);
+	return hash;
+}
+
+void shmqi_format_write(const struct geometry *geo, struct sh_header *h)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	memset(h, 0, sizeof(*h));
+	h->version = SH_VERSION;
+	h->header_bytes = sizeof(*h);
+	h->file_bytes = geo->file_bytes;
+	h->capacity = geo->capacity;
+	h->cookie = geo->cookie;
+	h->flags = geo->flags;
+	h->groups_off = SH_GROUPS_OFF;
+	h->members_off = geo->members_off;
+	h->bounds_off = geo->members_off + (uint64_t)geo->member_entries *
+						   sizeof(struct sh_member);
+	h->ring_off = geo->ring_off;
+	h->max_members = geo->max_members;
+	h->member_entries = geo->member_entries;
+	h->max_groups = geo->max_groups;
+	h->page_bytes = (uint32_t)sysconf(_SC_PAGESIZE);
+	h->created_ns = (uint64_t)now.tv_sec * 1000000000 +
+			(uint64_t)now.tv_nsec;
+	h->start_pos = geo->start_pos;
+	h->start_seq = geo->start_seq;
+	h->architecture = THIS_MACHINE;
+	h->check = header_check(h);
+}
+
+static int check_identity(const struct sh_header *h)
+{
+	if (h->magic != SH_MAGIC)
+		return shmqi_error_say(-EBADMSG,
+				       "not a queue: it does not begin with "
+				       "the magic number");
+	if (h->version != SH_VERSION)
+		return shmqi_error_say(-EPROTONOSUPPORT,
+				       "layout version %u, this library knows "
+				       "%u: drain it with the version that "
+				       "made it, then create it anew",
+				       h->version, SH_VERSION);
+	if (h->header_bytes != sizeof(*h) || h->check != header_check(h))
+		return shmqi_error_say(-EBADMSG,
+				       "damaged: the header's checksum is "
+				       "wrong");
+	if (h->features)
+		return shmqi_error_say(-EPROTONOSUPPORT,
+				       "needs features %#jx that this library "
+				       "does not have",
+				       (uintmax_t)h->features);
+	if (h->architecture != THIS_MACHINE)
+		return shmqi_error_say(-EPROTONOSUPPORT,
+				       "made on another architecture (ELF "
+				       "machine %u)",
+				       h->architecture);
+	return 0;
+}
+
+int shmqi_format_check(struct geometry *out, const struct sh_header *h,
+		       uint64_t file_bytes)
+{
+	struct geometry geo = { 0 };
+	int r = check_identity(h);
+
+	if (r)
+		return r;
+	geo.capacity = h->capacity;
+	geo.cookie = h->cookie;
+	geo.flags = h->flags;
+	geo.start_pos = h->start_pos;
+	geo.start_seq = h->start_seq;
+	geo.max_members = h->max_members;
+	geo.max_groups = h->max_groups;
+	if (geo.capacity < CAPACITY_MIN || geo.capacity > SH_CAPACITY_MAX ||
+	    (geo.capacity & (geo.capacity - 1)) || !geo.max_members ||
+	    geo.max_members > SH_MEMBERS_MAX || !geo.max_groups ||
+	    geo.max_groups > SH_GROUPS_MAX ||
+	    geo.flags & ~(uint64_t)KNOWN_FLAGS ||
+	    geo.start_pos % SH_LINE || geo.start_pos >= SH_POS_MAX ||
+	    geo.start_seq >= SH_SEQ_MAX)
+		return shmqi_error_say(-EBADMSG,
+				       "damaged: the header's geometry is out "
+				       "of range");
+	if (h->page_bytes != (uint64_t)sysconf(_SC_PAGESIZE))
+		return shmqi_error_say(-EPROTONOSUPPORT,
+				       "made for pages of %u bytes",
+				       h->page_bytes);
+	lay_out(&geo, h->page_bytes);
+	if (h->groups_off != SH_GROUPS_OFF ||
+	    h->members_off != geo.members_off ||
+	    h->member_entries != geo.member_entries ||
+	    h->ring_off != geo.ring_off || h->file_bytes != geo.file_bytes)
+		return shmqi_error_say(-EBADMSG,
+				       "damaged: the header contradicts "
+				       "itself");
+	if (file_bytes != geo.file_bytes)
+		return shmqi_error_say(-EBADMSG,
+				       "the file has %ju bytes and should "
+				       "have %ju: %s",
+				       (uintmax_t)file_bytes,
+				       (uintmax_t)geo.file_bytes,
+				       file_bytes < geo.file_bytes ?
+					       "truncated" :
+					       "something was appended");
+	*out = geo;
+	return 0;
+}

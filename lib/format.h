@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* The geometry of a queue: from attributes, into a header, and back. */
+#ifndef SHMQI_FORMAT_H
+#define SHMQI_FORMAT_H
+
+#include <stdint.h>
+
+#include <shmq.h>
+
+#include "layout.h"
+
+/* A validated private copy; every index and length is checked against it. */
+struct geometry {
+	uint64_t capacity;     /* bytes, a power of two of whole pages */
+	uint64_t file_bytes;
+	uint64_t ring_off;
+	uint64_t cookie;
+	uint64_t flags;        /* SHMQ_SINGLE_PRODUCER and so on */
+	uint64_t max_message;  /* bytes */
+	uint64_t members_off;
+	uint64_t start_pos;
+	uint64_t start_seq;
+	uint32_t max_members;
+	uint32_t member_entries;
+	uint32_t max_groups;
+};
+
+/* 0, -EINVAL, -E2BIG or -EOPNOTSUPP, with a sentence. attr may be NULL. */
+int shmqi_format_plan(struct geometry *out, const struct shmq_attr *attr);
+
+/* Fill in a header for the plan; magic stays 0, to be stored last. */
+void shmqi_format_write(const struct geometry *geo, struct sh_header *h);
+
+/*
+ * Check a private copy of a header that was read from a file of file_bytes.
+ * 0, -EBADMSG or -EPROTONOSUPPORT, with a sentence that says what is wrong.
+ */
+int shmqi_format_check(struct geometry *out, const struct sh_header *h,
+		       uint64_t file_bytes);
+
+#endif

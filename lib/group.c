@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/* Groups. See group.h. */
+#include "config.h"
+
+#include <string.h>
+
+#include "group.h"
+#include "members.h"
+
+#define LOOKS 1000
+
+int shmqi_group_find(const struct segment *seg, const char *name)
+{
+	for (uint32_t i = 0; i < seg->geo.max_groups; i++) {
+		const uint8_t *stored = seg->groups[i].name;
+
+		if (group_used(seg, i) &&
+		    !strncmp((const char *)stored, name,
+			     sizeof(seg->groups[i].name)))
+			return (int)i;
+	}
+	return -1;
+}
+
+bool shmqi_serial_seq(struct sh_claim *claims, uint64_t pos, uint64_t *seq)
+{
+	for (int k = 0; k < 2; k++) {
+		/* edge DONE: pairs with serial_note */
+		if (load_acquire(&claims[k].count) != pos)
+			continue;
+		*seq = load_acquire(&claims[k].seq);
+		return true;
+	}
+	return false;
+}
+
+static struct sh_member *serial_member(const struct segment *seg,
+				       uint32_t group)
+{
+	for (uint32_t i = 0; i < shmqi_member_top(seg); i++) {
+		struct sh_member *member = member_at(seg, i);
+
+		/* edge STATE */
+		if (load_acquire(&member->state) == SH_MEMBER_CONSUMER &&
+		    load_relaxed(&member->group) == group &&
+		    claim_state(load_acquire(&member->claims[0].word)) ==
+			    SH_CLAIM_SERIAL)
+			return member;
+	}
+	return NULL;
+}
+
+bool shmqi_group_place(const struct segment *seg, uint32_t index,
+		       struct cursor *place)
+{
+	struct sh_group *group = &seg->groups[index];
+
+	for (int i = 0; i < LOOKS; i++) {
+		struct sh_member *serial = serial_member(seg, index);
+		struct cursor c = cursor_load(&group->cursor);
+
+		if (serial &&
+		    !shmqi_serial_seq(serial->claims, c.pos, &c.seq))
+			continue;
+		/*
+		 * A serial consumer overwrites the pair of this position only
+		 * after the cursor has left it.
+		 */
+		if (serial ? cursor_pos(&group->cursor) == c.pos :
+			     cursor_unchanged(&group->cursor, c)) {
+			*place = c;
+			return true;
+		}
+	}
+	return false;
+}

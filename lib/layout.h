@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The shared layout, version 1: every byte that processes share. This file is
+ * the ABI. doc/LAYOUT.md is checked against it.
+ *
+ * A queue file, offsets in bytes:
+ *
+ *        0  struct sh_header     256  written once, before the file has a name
+ *      256  zero                      up to 4096
+ *     4096  struct sh_control   1024  the words that everybody meets at
+ *     5120  struct sh_group      256  each, max_groups of them
+ *        .  struct sh_member    1152  each, max_members + 1 of them
+ *        .  struct sh_bound       16  each, 64 of them: zero in version 1
+ *        .  zero                      up to a page (2 MiB with huge pages)
+ *  ring_off the ring         capacity records; mapped twice, back to back
+ *
+ * Only fixed-width integers and _Atomic of them; offsets, never pointers.
+ * A *position* counts bytes of the stream from its beginning and is a multiple
+ * of 64; position & (capacity - 1) is its place in the ring. A *sequence*
+ * number counts records. Positions end at 2^62, sequence numbers at 2^57.
+ *
+ * Edges. Every release store that another process acquires has a tag here; the
+ * code cites it on both sides as "edge TAG". tests/check-edges keeps the list
+ * and the code together.
+ *
+ *   edge      stored by                     loaded by             it carries
+ *   STAMP     a producer; a rescuer         consumers             the record
+ *   TAIL      a producer claiming           everybody             the claim of
+ *                                                                 the last owner
+ *   CURSOR    a consumer claiming           producers, consumers  likewise; and
+ *             or releasing (serial)                               done reading
+ *   ANNOUNCE  a claimant, its claim slot    helpers, rescuers,    end, seq and
+ *                                           room seekers          count of it
+ *   DONE      a producer or a consumer,     rescuers, room        its records;
+ *             its claim slot                seekers               done reading
+ *   STATE     a member joining or leaving,  everybody             its identity;
+ *             a rescuer                                           its claims
+ *   MOVE      an adopter of returned spans  room seekers          the new holder
+ *   RETURN    a closer, a rescuer           consumers             returned spans
+ *   ARM       a sleeper                     wakers                (with membarrier)
+ */
+#ifndef SHMQI_LAYOUT_H
+#define SHMQI_LAYOUT_H
+
+#include <assert.h>
+#include <stdint.h>
+
+#include "atomic.h"
+
+#define SH_MAGIC UINT64_C(0x0a1a0a0d716d6873) /* "shmq\r\n\x1a\n" */
+#define SH_VERSION 1u
+#define SH_CONTROL_OFF 4096u
+#define SH_GROUPS_OFF 5120u
+#define SH_BOUNDS 64u
+
+#define SH_LINE 64u                     /* alignment of records, bytes */
+#define SH_POS_MAX (UINT64_C(1) << 62)  /* exclusive */
+#define SH_SEQ_MAX (UINT64_C(1) << 57)  /* exclusive */
+#define SH_NOBODY 0xfffu                /* owner of a cursor: none */
+#define SH_MEMBERS_MAX 4000u
+#define SH_GROUPS_MAX 256u
+#define SH_CAPACITY_MAX (UINT64_C(1) << 40)
+
+/*
+ * What never changes. magic is stored last, so a file without it is unfinished
+ * or foreign; check covers bytes 8 to 247, so one flipped bit is noticed.
+ * Opening copies it into private memory, validates that, and never looks again.
+ */
+struct sh_header {
+	uint64_t magic;          /*   0  SH_MAGIC */
+	uint32_t version;        /*   8  SH_VERSION */
+	uint32_t header_bytes;   /*  12  sizeof(struct sh_header) */
+	uint64_t features;       /*  16  bits an opener must know; 0 */
+	uint64_t file_bytes;     /*  24  ring_off + capacity */
+	uint64_t capacity;       /*  32  bytes of ring, a power of two */
+	uint64_t cookie;         /*  40  random; stamp = sequence ^ cookie */
+	uint64_t flags;          /*  48  SHMQ_SINGLE_PRODUCER and so on */
+	uint64_t groups_off;     /*  56  SH_GROUPS_OFF */
+	uint64_t members_off;    /*  64  behind the groups */
+	uint64_t bounds_off;     /*  72  behind the members */
+	uint64_t ring_off;       /*  80  a multiple of page_bytes */
+	uint32_t max_members;    /*  88  1 to SH_MEMBERS_MAX */
+	uint32_t member_entries; /*  92  max_members + 1: see members.c */
+	uint32_t max_groups;     /*  96  1 to SH_GROUPS_MAX */
+	uint32_t page_bytes;     /* 100  of the creator's kernel */
+	uint64_t created_ns;     /* 104  CLOCK_REALTIME */
+	uint64_t start_pos;      /* 112  where the stream begins */
+	uint64_t start_seq;      /* 120  likewise; 0 outside tests */
+	uint32_t architecture;   /* 128  ELF e_machine of the creator */
+	uint32_t reserved0;      /* 132  0 */
+	uint64_t reserved[14];   /* 136  0 */
+	uint64_t check;          /* 248  FNV-1a of bytes 8 to 247 */
+};
+
+/*
+ * A cursor: where the next claim starts, and who won the latest one. Changed
+ * only by a 16-byte compare-and-swap while several may claim at it; its one
+ * writer may store the words singly.
+ */
+struct sh_cursor {
+	struct sh_pair at; /* lo: position | low 6 bits of owner;
+			      hi: sequence << 6 | high 6 bits of owner */
+};
+
+/* Where one side sleeps. Awake wakers only read it. */
+struct sh_bell {
+	_Atomic uint32_t armed;  /* 1: somebody may be asleep; the futex word */
+	_Atomic uint32_t fenced; /* 1: membarrier does not reach every waker, so
+				    each puts a fence before looking; never
+				    goes back to 0 */
+};
+
+/* Words on lines of their own: pairs of lines, for the adjacent prefetcher. */
+struct sh_control {
+	struct sh_cursor tail; /*   0  producers claim here. A single producer
+				       stores lo before it writes, and hi
+				       after it has published */
+	uint8_t pad0[112];
+	struct sh_bell recv; /* 128  consumers sleep here */
+	uint8_t pad1[120];
+	struct sh_bell send; /* 256  producers sleep here */
+	uint8_t pad2[120];
+	_Atomic uint32_t moved;       /* 384  1: the name is being removed */
+	_Atomic uint32_t member_top;  /* 388  entries from here on are unused;
+					      grows only */
+	_Atomic uint64_t moves;       /* 392  spans that changed their holder;
+					      any change means: look again */
+	_Atomic uint64_t stalls;      /* 400  sleeps behind an open claim */
+	_Atomic uint64_t recoveries;  /* 408  dead members cleaned up */
+	uint8_t pad3[608];
+};
+
+/* A group. Entry 0 is "default" unless the queue is a topic. */
+struct sh_group {
+	struct sh_cursor cursor;         /*   0  consumers claim here. A serial
+						 consumer keeps lo: all before
+						 it is released */
+	_Atomic uint64_t redelivered_pos; /* 16  what is before it has been out
+						 with a consumer already */
+	_Atomic uint64_t returns;        /*  24  grows whenever spans come back;
+						 any change means: look */
+	uint8_t pad0[96];
+	_Atomic uint32_t state;          /* 128  SH_GROUP_FREE, SH_GROUP_USED */
+	uint32_t reserved0;              /* 132  0 */
+	uint64_t created_ns;             /* 136  CLOCK_REALTIME */
+	uint8_t name[32];                /* 144  NUL-padded */
+	uint8_t pad1[80];
+};
+#define SH_GROUP_FREE 0u
+#define SH_GROUP_USED 1u
+
+/*
+ * A claim slot names a span [position, end). The word holds the position and,
+ * in its low 6 bits, the state, so that one store or swap changes both; no
+ * position is ever claimed twice, so a word read twice alike has not changed.
+ *
+ *                 announce            cursor swapped, or a helper
+ *        NONE ------------> ANNOUNCED ---------------------------> OWNED
+ *         ^                     | lost the swap                      |
+ *         +---------------------+                                    |
+ *         +----------------------------------------------------------+
+ *                 done (the owner), or cleaned up (a rescuer)
+ *
+ *        NONE --> ADOPTING --> OWNED     a span that a member returned, on
+ *                                        its way to another (recovery.c)
+ *
+ * A producer uses slot 0. A consumer claims in slot 0 and moves what it still
+ * holds to slots 1 and up before claiming again. A serial consumer keeps what
+ * it has taken in end of slot 0, and pairs of position and number in count and
+ * seq of slots 0 and 1 (group.h); only slots 2 and up may name spans.
+ */
+struct sh_claim {
+	_Atomic uint64_t word;  /*  0  position | SH_CLAIM_ state */
+	_Atomic uint64_t end;   /*  8  position behind the span */
+	_Atomic uint64_t seq;   /* 16  producer: number of its first record;
+				       adopting: the slot it comes from */
+	_Atomic uint64_t count; /* 24  producer: numbers claimed; adopting: the
+				       member entry it comes from */
+};
+#define SH_CLAIM_NONE 0u
+#define SH_CLAIM_ANNOUNCED 1u
+#define SH_CLAIM_OWNED 2u
+#define SH_CLAIM_ADOPTING 3u
+#define SH_CLAIM_SERIAL 4u /* position 0; end: taken up to here */
+#define SH_CLAIMS 32u
+
+/*
+ * A member entry. Its lease is the lock on byte SH_LEASE_MEMBER + index of the
+ * file: whoever holds that may write the entry, and nobody else, except that
+ * helpers may turn ANNOUNCED into OWNED, rescuers drop a stale ADOPTING, and
+ * anybody may note what it saw in watch_*.
+ */
+struct sh_member {
+	_Atomic uint32_t state; /*   0  SH_MEMBER_ */
+	_Atomic uint32_t group; /*   4  of a consumer: group entry */
+	int32_t pid;            /*   8  for people, never to decide */
+	int32_t tid;            /*  12  likewise */
+	uint64_t start_ticks;   /*  16  process start, ticks after boot */
+	uint64_t joined_ns;     /*  24  CLOCK_REALTIME */
+	uint8_t command[16];    /*  32  NUL-padded */
+	uint8_t boot_id[16];    /*  48  of the kernel it ran under */
+
+	_Atomic uint64_t watch_word; /*  64  a claim word somebody waited for */
+	_Atomic uint64_t watch_ns;   /*  72  CLOCK_REALTIME when first seen */
+	_Atomic uint64_t epoch;      /*  80  0; for shared grace periods */
+	_Atomic uint64_t sleeps;     /*  88  times it went to sleep */
+	_Atomic uint32_t slots;      /*  96  claim slots in use are below this;
+					     at least 1, grows while it lives */
+	uint8_t pad0[28];
+
+	struct sh_claim claims[SH_CLAIMS]; /* 128 */
+};
+#define SH_MEMBER_FREE 0u
+#define SH_MEMBER_PRODUCER 1u
+#define SH_MEMBER_CONSUMER 2u
+#define SH_MEMBER_RETURNED 3u /* no lease; its claims wait for its group */
+
+/* A known record start, for readers that were overtaken. */
+struct sh_bound {
+	_Atomic uint64_t pos;
+	_Atomic uint64_t seq;
+};
+
+/*
+ * A record. It is published when its stamp says so: a reader at a position
+ * knows which sequence number comes next there, and no other lap ever used it.
+ * The next record starts 64-byte aligned behind the payload, unless SH_RECORD_
+ * TAIL says that a struct sh_record_tail follows the payload, 8-byte aligned.
+ */
+struct sh_record {
+	_Atomic uint64_t stamp; /*  0  sequence ^ cookie */
+	_Atomic uint64_t about; /*  8  size in bytes | SH_RECORD_ flags << 32
+				       | member entry of the producer << 48 */
+};
+#define SH_RECORD_SKIP 0x1u /* no message: discarded, or its producer died */
+#define SH_RECORD_TAIL 0x2u /* takes more room or numbers than its size says */
+
+struct sh_record_tail {
+	_Atomic uint64_t span;  /* 0  bytes from this record to the next */
+	_Atomic uint64_t count; /* 8  numbers used up, 1 to span / 64 */
+};
+
+/* Lock bytes of the file, far behind its data. */
+#define SH_LEASE_MEMBER (INT64_C(1) << 61)                /* + entry */
+#define SH_LEASE_PRODUCER (SH_LEASE_MEMBER + (1 << 20))   /* the single one */
+#define SH_LEASE_GROUP (SH_LEASE_MEMBER + (1 << 21))      /* + entry: shared by
+							      its consumers, or
+							      held by one */
+
+#define SH_AT(type, field, offset)                                             \
+	static_assert(__builtin_offsetof(struct type, field) == (offset),      \
+		      #type "." #field)
+SH_AT(sh_header, magic, 0);
+SH_AT(sh_header, version, 8);
+SH_AT(sh_header, header_bytes, 12);
+SH_AT(sh_header, features, 16);
+SH_AT(sh_header, file_bytes, 24);
+SH_AT(sh_header, capacity, 32);
+SH_AT(sh_header, cookie, 40);
+SH_AT(sh_header, flags, 48);
+SH_AT(sh_header, groups_off, 56);
+SH_AT(sh_header, members_off, 64);
+SH_AT(sh_header, bounds_off, 72);
+SH_AT(sh_header, ring_off, 80);
+SH_AT(sh_header, max_members, 88);
+SH_AT(sh_header, member_entries, 92);
+SH_AT(sh_header, max_groups, 96);
+SH_AT(sh_header, page_bytes, 100);
+SH_AT(sh_header, created_ns, 104);
+SH_AT(sh_header, start_pos, 112);
+SH_AT(sh_header, start_seq, 120);
+SH_AT(sh_header, architecture, 128);
+SH_AT(sh_header, reserved, 136);
+SH_AT(sh_header, check, 248);
+static_assert(sizeof(struct sh_header) == 256, "sh_header");
+SH_AT(sh_control, tail, 0);
+SH_AT(sh_control, recv, 128);
+SH_AT(sh_control, send, 256);
+SH_AT(sh_control, moved, 384);
+SH_AT(sh_control, member_top, 388);
+SH_AT(sh_control, moves, 392);
+SH_AT(sh_control, stalls, 400);
+SH_AT(sh_control, recoveries, 408);
+static_assert(sizeof(struct sh_control) == 1024, "sh_control");
+SH_AT(sh_group, cursor, 0);
+SH_AT(sh_group, redelivered_pos, 16);
+SH_AT(sh_group, returns, 24);
+SH_AT(sh_group, state, 128);
+SH_AT(sh_group, created_ns, 136);
+SH_AT(sh_group, name, 144);
+static_assert(sizeof(struct sh_group) == 256, "sh_group");
+SH_AT(sh_claim, word, 0);
+SH_AT(sh_claim, end, 8);
+SH_AT(sh_claim, seq, 16);
+SH_AT(sh_claim, count, 24);
+static_assert(sizeof(struct sh_claim) == 32, "sh_claim");
+SH_AT(sh_member, state, 0);
+SH_AT(sh_member, group, 4);
+SH_AT(sh_member, pid, 8);
+SH_AT(sh_member, tid, 12);
+SH_AT(sh_member, start_ticks, 16);
+SH_AT(sh_member, joined_ns, 24);
+SH_AT(sh_member, command, 32);
+SH_AT(sh_member, boot_id, 48);
+SH_AT(sh_member, watch_word, 64);
+SH_AT(sh_member, watch_ns, 72);
+SH_AT(sh_member, epoch, 80);
+SH_AT(sh_member, sleeps, 88);
+SH_AT(sh_member, slots, 96);
+SH_AT(sh_member, claims, 128);
+static_assert(sizeof(struct sh_member) == 1152, "sh_member");
+static_assert(sizeof(struct sh_bound) == 16, "sh_bound");
+SH_AT(sh_record, stamp, 0);
+SH_AT(sh_record, about, 8);
+static_assert(sizeof(struct sh_record) == 16, "sh_record");
+static_assert(sizeof(struct sh_record_tail) == 16, "sh_record_tail");
+#undef SH_AT
+
+#endif

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: MIT
+
+# Everything, with the internal names visible: the unit tests link with it.
+noinst_LTLIBRARIES += lib/libshmqi.la
+lib_libshmqi_la_SOURCES = \
+	lib/adopt.c \
+	lib/atomic.h \
+	lib/batch.c \
+	lib/claim.c \
+	lib/competing.c \
+	lib/consumer.c \
+	lib/consumer.h \
+	lib/cursor.c \
+	lib/cursor.h \
+	lib/endpoint.c \
+	lib/endpoint.h \
+	lib/error.c \
+	lib/error.h \
+	lib/format.c \
+	lib/format.h \
+	lib/group.c \
+	lib/group.h \
+	lib/handle.h \
+	lib/layout.h \
+	lib/lease.c \
+	lib/lease.h \
+	lib/map.c \
+	lib/map.h \
+	lib/members.c \
+	lib/members.h \
+	lib/name.c \
+	lib/name.h \
+	lib/producer.c \
+	lib/producer.h \
+	lib/queue.c \
+	lib/recovery.c \
+	lib/recovery.h \
+	lib/registry.c \
+	lib/registry.h \
+	lib/returned.c \
+	lib/returned.h \
+	lib/ring.c \
+	lib/ring.h \
+	lib/room.c \
+	lib/room.h \
+	lib/segment.c \
+	lib/segment.h \
+	lib/serial.c \
+	lib/stat.c \
+	lib/wait.c \
+	lib/wait.h \
+	lib/wake.c \
+	lib/wake.h
+lib_libshmqi_la_LIBADD = $(URCU_LIBS) $(BSD_LIBS)
+
+# The same objects behind the version script: what gets installed.
+lib_LTLIBRARIES += lib/libshmq.la
+lib_libshmq_la_SOURCES =
+lib_libshmq_la_LIBADD = lib/libshmqi.la
+lib_libshmq_la_LDFLAGS = $(AM_LDFLAGS) \
+	-version-info 0:0:0 \
+	-no-undefined $(NO_UNDEFINED) \
+	-Wl,--version-script=$(srcdir)/lib/libshmq.map
+lib_libshmq_la_DEPENDENCIES = lib/libshmqi.la lib/libshmq.map
+EXTRA_DIST += lib/libshmq.map

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT */
+/* Producers: opening, closing, sending one message at a time. */
+#include "config.h"
+
+#include <limits.h>
+#include <string.h>
+
+#include "handle.h"
+#include "members.h"
+#include "producer.h"
+#include "wait.h"
+
+#define IOV_PARTS_MAX 1024
+
+int shmq_send(struct shmq_producer *p, const void *buf, size_t len,
+	      int64_t timeout_ns)
+{
+	struct sh_record *record;
+	int r = producer_check(p);
+
+	if (unlikely(r))
+		return r;
+	if (unlikely(len > p->ring.max_message))
+		return -EMSGSIZE;
+	if (unlikely(!buf && len))
+		return -EINVAL;
+	r = claim(p, record_span(len), 1, timeout_ns);
+	if (unlikely(r))
+		return r;
+	record = record_at(&p->ring, p->open.pos);
+	if (likely(len))
+		memcpy(record_payload(record), buf, len);
+	publish(p, record, len, p->open.seq);
+	claim_finish(p);
+	return 0;
+}
+
+/* The sum of the parts; -EINVAL, -EMSGSIZE. */
+static int gather_length(const struct shmq_producer *p,
+			 const struct iovec *iov, int iovcnt, size_t *len)
+{
+	*len = 0;
+	if (iovcnt < 0 || iovcnt > IOV_PARTS_MAX || (!iov && iovcnt))
+		return -EINVAL;
+	for (int i = 0; i < iovcnt; i++) {
+		if (!iov[i].iov_base && iov[i].iov_len)
+			return -EINVAL;
+		if (iov[i].iov_len > p->ring.max_message - *len)
+			return -EMSGSIZE;
+		*len += iov[i].iov_len;
+	}
+	return 0;
+}
+
+int shmq_sendv(struct shmq_producer *p, const struct iovec *iov, int iovcnt,
+	       int64_t timeout_ns)
+{
+	struct sh_record *record;
+	size_t len, n = 0;
+	int r = producer_check(p);
+
+	if (r)
+		return r;
+	r = gather_length(p, iov, iovcnt, &len);
+	if (r)
+		return r;
+	r = claim(p, record_span(len), 1, timeout_ns);
+	if (r)
+		return r;
+	record = record_at(&p->ring, p->open.pos);
+	/* Never past the claim, though another thread changes the parts. */
+	for (int i = 0; i < iovcnt; i++) {
+		size_t part = iov[i].iov_len;
+
+		if (part > len - n)
+			part = len - n;
+		if (part)
+			memcpy((char *)record_payload(record) + n,
+			       iov[i].iov_base, part);
+		n += part;
+	}
+	publish(p, record, len, p->open.seq);
+	claim_finish(p);
+	return 0;
+}
+
+int shmq_reserve(struct shmq_producer *p, size_t len, void **out,
+		 int64_t timeout_ns)
+{
+	int r = producer_check(p);
+
+	if (r)
+		return r;
+	if (!out)
+		return -EINVAL;
+	if (len > p->ring.max_message)
+		return -EMSGSIZE;
+	r = claim(p, record_span(len), 1, timeout_ns);
+	if (r)
+		return r;
+	p->reserved = true;
+	p->reserved_size = len;
+	*out = record_payload(record_at(&p->ring, p->open.pos));
+	return 0;
+}
+
+static int check_reserved(const struct shmq_producer *p)
+{
+	int r = producer_check(p);
+
+	return r == -EBUSY ? 0 : r ? r : -EINVAL;
+}
+
+static void finish_reserved(struct shmq_producer *p, size_t len,
+			    uint32_t flags)
+{
+	struct sh_record *record = record_at(&p->ring, p->open.pos);
+	uint64_t span = p->open.end - p->open.pos;
+
+	if (span != record_span(len)) {
+		flags |= SH_RECORD_TAIL;
+		shmqi_record_extend(record, (uint32_t)len, span, 1);
+	}
+	record_describe(record, (uint32_t)len, flags, p->ep.index);
+	record_stamp(&p->ring, record, p->open.seq);
+	p->reserved = false;
+	claim_finish(p);
+}
+
+int shmq_commit(struct shmq_producer *p, size_t len)
+{
+	int r = check_reserved(p);
+
+	if (r)
+		return r;
+	if (len > p->reserved_size)
+		return -EINVAL;
+	finish_reserved(p, len, 0);
+	return 0;
+}
+
+int shmq_discard(struct shmq_producer *p)
+{
+	int r = check_reserved(p);
+
+	if (!r)
+		finish_reserved(p, 0, SH_RECORD_SKIP);
+	return r;
+}
+
+int shmq_producer_open(struct shmq_producer **out, struct shmq *q,
+		       unsigned flags)
+{
+	struct joining joining = { SH_MEMBER_PRODUCER, 0, false };
+	struct shmq_producer *p;
+	struct segment *seg;
+	int r;
+
+	if (!out || !q || flags)
+		return -EINVAL;
+	seg = q->seg;
+	if (!seg->writable)
+		return -EBADF;
+	p = shmqi_endpoint_new(seg, sizeof(*p));
+	if (!p)
+		return -ENOMEM;
+	p->single = seg->geo.flags & SHMQ_SINGLE_PRODUCER;
+	joining.alone = p->single;
+	pthread_mutex_lock(&seg->lock);
+	r = shmqi_segment_map_write(seg);
+	if (!r)
+		r = shmqi_member_join(&p->ep, &joining);
+	if (!r) {
+		p->control = seg->control;
+		p->claim = &p->ep.member->claims[0];
+		p->ring = ring_of(&seg->geo, seg->ring_write);
+		p->at = cursor_load(&p->control->tail);
+		p->spin = WAIT_SPIN_MAX;
+		p->ep.magic = ENDPOINT_PRODUCER;
+		shmqi_member_enter(&p->ep, SH_MEMBER_PRODUCER);
+	}
+	pthread_mutex_unlock(&seg->lock);
+	if (r) {
+		p->ep.magic = ENDPOINT_PRODUCER;
+		shmqi_endpoint_free(&p->ep, sizeof(*p));
+		return r;
+	}
+	*out = p;
+	return 0;
+}
+
+void shmq_producer_close(struct shmq_producer *p)
+{
+	struct segment *seg;
+
+	if (!p)
+		return;
+	if (p->ep.magic == ENDPOINT_PRODUCER) {
+		seg = p->ep.seg;
+		if (p->reserved)
+			finish_reserved(p, 0, SH_RECORD_SKIP);
+		pthread_mutex_lock(&seg->lock);
+		if (!p->single)
+			shmqi_cursor_disown(&p->control->tail, p->ep.index);
+		shmqi_member_leave(&p->ep, p->single, false);
+		pthread_mutex_unlock(&seg->lock);
+	}
+	shmqi_endpoint_free(&p->ep, sizeof(*p));
+}

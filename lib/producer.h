@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Producers: claim a span at the tail, write records, stamp them.
+ *
+ * What a death leaves, in the order of the steps of a claimed send:
+ *   before the swap            nothing: an announcement that has not won
+ *   after it                   a claim without records: skipped by a rescuer
+ *   after a stamp              a message, delivered though not acknowledged
+ *   before claim_done          the same; the rescuer finds all stamped
+ * The receivers' bell is looked at twice: after the claim, so that nobody who
+ * slept before it goes on sleeping without a bound, and after the stamp.
+ *
+ * A single producer has no claim slot: the tail itself says how far it may
+ * have written, and the stamps say what of it is there.
+ */
+#ifndef SHMQI_PRODUCER_H
+#define SHMQI_PRODUCER_H
+
+#include <errno.h>
+#include <stdbool.h>
+
+#include <shmq.h>
+
+#include "cursor.h"
+#include "endpoint.h"
+#include "ring.h"
+#include "wake.h"
+
+struct span {
+	uint64_t pos;
+	uint64_t end;
+	uint64_t seq;
+};
+
+struct shmq_producer {
+	struct endpoint ep;
+	struct ring ring;
+	struct sh_control *control;
+	struct sh_claim *claim;
+	uint64_t limit;   /* positions below it may be written */
+	struct cursor at; /* a single producer's own tail */
+	bool single;
+	bool reserved;    /* open is a reservation */
+	bool held;        /* as shmqi_room_lowest() last said */
+	uint32_t spin;
+	struct span open; /* the claim being written */
+	int64_t look_ns;  /* when a poller may look around again */
+	size_t reserved_size; /* bytes, if reserved */
+};
+
+/*
+ * Claim span bytes and count numbers into p->open, without waiting. -EAGAIN:
+ * no room; -EOVERFLOW, -EBADMSG.
+ */
+int shmqi_claim_among_many(struct shmq_producer *p, uint64_t span,
+			   uint64_t count);
+
+/* The limit is used up: ask the groups. 0, or as above. */
+int shmqi_claim_find_room(struct shmq_producer *p, uint64_t tail,
+			  uint64_t end);
+
+/* The same as claim(), when there was no room. */
+int shmqi_claim_wait(struct shmq_producer *p, uint64_t span, uint64_t count,
+		     int64_t timeout_ns);
+
+/* 0, -EINVAL, -ESTALE; -EBUSY if a reservation is open. */
+static inline int producer_check(const struct shmq_producer *p)
+{
+	if (unlikely(!p))
+		return -EINVAL;
+	if (unlikely(p->ep.magic != ENDPOINT_PRODUCER))
+		return -ESTALE;
+	return unlikely(p->reserved) ? -EBUSY : 0;
+}
+
+static inline int claim_single(struct shmq_producer *p, uint64_t span,
+			       uint64_t count)
+{
+	uint64_t end = p->at.pos + span;
+
+	if (unlikely(end > p->limit)) {
+		int r = shmqi_claim_find_room(p, p->at.pos, end);
+
+		if (r)
+			return r;
+	}
+	p->open = (struct span){ p->at.pos, end, p->at.seq };
+	cursor_move(&p->control->tail, end);
+	p->at.pos = end;
+	p->at.seq += count;
+	return 0;
+}
+
+/* Claim without waiting, and ring for it. */
+static inline int claim_now(struct shmq_producer *p, uint64_t span,
+			    uint64_t count)
+{
+	int r = p->single ? claim_single(p, span, count) :
+			    shmqi_claim_among_many(p, span, count);
+
+	if (likely(!r))
+		bell_look(&p->control->recv);
+	return r;
+}
+
+/* Claim, waiting for room up to timeout_ns. */
+static inline int claim(struct shmq_producer *p, uint64_t span, uint64_t count,
+			int64_t timeout_ns)
+{
+	int r;
+
+	if (unlikely(timeout_ns < SHMQ_FOREVER))
+		return -EINVAL;
+	r = claim_now(p, span, count);
+	return likely(r != -EAGAIN) ? r :
+				      shmqi_claim_wait(p, span, count,
+						       timeout_ns);
+}
+
+/* One record of the open claim is whole. */
+static inline void publish(struct shmq_producer *p, struct sh_record *record,
+			   size_t len, uint64_t seq)
+{
+	record_describe(record, (uint32_t)len, 0, p->ep.index);
+	record_stamp(&p->ring, record, seq);
+}
+
+/* All of the open claim is stamped. */
+static inline void claim_finish(struct shmq_producer *p)
+{
+	if (p->single)
+		cursor_number(&p->control->tail, p->at.seq);
+	else
+		claim_done(p->claim);
+	bell_look(&p->control->recv);
+}
+
+#endif

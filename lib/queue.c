@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+/* Queues: opening, closing, unlinking. */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <shmq.h>
+
+#include "atomic.h"
+#include "error.h"
+#include "format.h"
+#include "handle.h"
+#include "map.h"
+#include "name.h"
+#include "registry.h"
+#include "wake.h"
+
+/* How often a name may change hands while we look at it. */
+#define TRIES 100
+
+static int new_handle(struct shmq **out, struct segment *seg)
+{
+	struct shmq *q = malloc(sizeof(*q));
+
+	if (!q) {
+		shmqi_registry_put(seg);
+		return -ENOMEM;
+	}
+	q->seg = seg;
+	*out = q;
+	return 0;
+}
+
+static int create(struct segment **out, const struct name *name, mode_t mode,
+		  const struct geometry *geo)
+{
+	int r = shmqi_segment_create(out, name, mode, geo);
+
+	return r ? r : shmqi_registry_add(*out);
+}
+
+/* Only regular files: opening a FIFO or a device may do anything. */
+static int check_file(int fd, struct stat *st)
+{
+	if (fstat(fd, st) < 0)
+		return -errno;
+	if (S_ISDIR(st->st_mode))
+		return -EISDIR;
+	if (!S_ISREG(st->st_mode))
+		return shmqi_error_say(-EBADMSG,
+				       "not a queue: not a regular file");
+	return 0;
+}
+
+static int open_file(const char *path, bool writable)
+{
+	int fd = open(path, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC |
+				    O_NOCTTY | O_NONBLOCK);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int open_existing(struct segment **out, const struct name *name,
+			 bool writable)
+{
+	int fd = open_file(name->path, writable), r;
+	struct stat st;
+
+	if (fd < 0)
+		return fd;
+	r = check_file(fd, &st);
+	if (r) {
+		close(fd);
+		return r;
+	}
+	r = shmqi_registry_open(out, fd, &st, writable);
+	if (r || !writable || !load_acquire(&(*out)->control->moved))
+		return r;
+	/* Somebody died, or is just now, removing this name: finish it. */
+	shmqi_registry_put(*out);
+	r = shmq_unlink(name->path);
+	return r && r != -ENOENT ? r : -ENOENT;
+}
+
+int shmq_open(struct shmq **out, const char *name, int flags, mode_t mode,
+	      const struct shmq_attr *attr)
+{
+	const int known = SHMQ_CREATE | SHMQ_EXCL | SHMQ_RDONLY;
+	struct segment *seg;
+	struct geometry geo;
+	struct name where;
+	int r;
+
+	shmqi_error_clear();
+	if (!out || flags & ~known || (flags & SHMQ_EXCL &&
+				       !(flags & SHMQ_CREATE)))
+		return -EINVAL;
+	if (flags & SHMQ_CREATE && flags & SHMQ_RDONLY)
+		return shmqi_error_say(-EINVAL,
+				       "a queue cannot be created read only");
+	r = shmqi_name_resolve(&where, name);
+	if (!r && flags & SHMQ_CREATE)
+		r = shmqi_format_plan(&geo, attr);
+	if (r)
+		return r;
+	for (int i = 0; i < TRIES; i++) {
+		r = -ENOENT;
+		if (!(flags & SHMQ_EXCL))
+			r = open_existing(&seg, &where,
+					  !(flags & SHMQ_RDONLY));
+		if (r != -ENOENT || !(flags & SHMQ_CREATE))
+			break;
+		r = create(&seg, &where, mode, &geo);
+		if (r != -EEXIST || flags & SHMQ_EXCL)
+			break;
+	}
+	return r ? r : new_handle(out, seg);
+}
+
+int shmq_open_anonymous(struct shmq **out, const struct shmq_attr *attr)
+{
+	struct segment *seg;
+	struct geometry geo;
+	int r;
+
+	shmqi_error_clear();
+	if (!out)
+		return -EINVAL;
+	r = shmqi_format_plan(&geo, attr);
+	if (!r)
+		r = create(&seg, NULL, 0, &geo);
+	return r ? r : new_handle(out, seg);
+}
+
+int shmq_open_fd(struct shmq **out, int fd, int flags)
+{
+	bool writable = !(flags & SHMQ_RDONLY);
+	struct segment *seg;
+	struct stat st;
+	int r, copy;
+
+	shmqi_error_clear();
+	if (!out || flags & ~SHMQ_RDONLY)
+		return -EINVAL;
+	r = check_file(fd, &st);
+	if (r)
+		return r;
+	r = fcntl(fd, F_GETFL);
+	if (r < 0)
+		return -errno;
+	if ((r & O_ACCMODE) == O_WRONLY ||
+	    (writable && (r & O_ACCMODE) != O_RDWR))
+		return -EACCES;
+	copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	if (copy < 0)
+		return -errno;
+	r = shmqi_registry_open(&seg, copy, &st, writable);
+	return r ? r : new_handle(out, seg);
+}
+
+int shmq_fd(const struct shmq *q)
+{
+	return q ? q->seg->share_fd : -EINVAL;
+}
+
+void shmq_close(struct shmq *q)
+{
+	if (!q)
+		return;
+	shmqi_registry_put(q->seg);
+	free(q);
+}
+
+/* Enough of a header to know that this is ours to remove. */
+static int check_magic(int fd)
+{
+	uint64_t magic;
+
+	if (pread(fd, &magic, sizeof(magic), 0) != sizeof(magic) ||
+	    magic != SH_MAGIC)
+		return shmqi_error_say(-EBADMSG, "not a queue: left alone");
+	return 0;
+}
+
+/* Say, in the file that the name leads to, that the name is going. */
+static void say_moved(struct segment *seg, uint32_t moved)
+{
+	store_release(&seg->control->moved, moved);
+	if (!moved)
+		return;
+	full_fence();
+	shmqi_bell_ring(&seg->control->recv);
+	shmqi_bell_ring(&seg->control->send);
+}
+
+/*
+ * Said before, so that a death between leaves something to finish; rung after,
+ * so that whoever is woken finds the name gone.
+ */
+static int remove_name(const struct name *name, struct segment *seg)
+{
+	int r;
+
+	if (seg)
+		store_release(&seg->control->moved, 1);
+	r = unlink(name->path) < 0 ? -errno : 0;
+	if (seg)
+		say_moved(seg, !r || r == -ENOENT);
+	return r;
+}
+
+int shmq_unlink(const char *name)
+{
+	struct segment *seg = NULL;
+	struct name where;
+	struct stat st;
+	int fd, r;
+
+	shmqi_error_clear();
+	r = shmqi_name_resolve(&where, name);
+	if (r)
+		return r;
+	fd = open_file(where.path, true);
+	if (fd == -EACCES || fd == -EPERM || fd == -EROFS)
+		fd = open_file(where.path, false);
+	if (fd < 0)
+		return fd;
+	r = check_file(fd, &st);
+	if (!r)
+		r = check_magic(fd);
+	if (r) {
+		close(fd);
+		return r;
+	}
+	/* One that is damaged, or not ours to write, has only its name. */
+	if (shmqi_registry_open(&seg, fd, &st,
+				(fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDWR))
+		seg = NULL;
+	shmqi_error_clear();
+	r = remove_name(&where, seg && seg->writable ? seg : NULL);
+	if (seg)
+		shmqi_registry_put(seg);
+	return r;
+}

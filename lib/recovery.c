@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+/* Recovery. See recovery.h; returned.c for what dead consumers held. */
+#include "config.h"
+
+#include <errno.h>
+#include <sched.h>
+
+#include "cursor.h"
+#include "group.h"
+#include "lease.h"
+#include "members.h"
+#include "recovery.h"
+#include "returned.h"
+#include "wake.h"
+
+/*
+ * A single producer moves the tail, writes, stamps; its claims have no slot.
+ * The stream is whole from any group's cursor up to the first missing stamp;
+ * what it claimed beyond that becomes one skipped record.
+ */
+static int finish_single_producer(struct segment *seg, const struct ring *ring,
+				  uint32_t index)
+{
+	struct sh_cursor *tail = &seg->control->tail;
+	uint64_t end = cursor_pos(tail), pos, seq;
+	struct cursor place;
+
+	if (!shmqi_group_place(seg, 0, &place))
+		return -EBADMSG;
+	pos = place.pos;
+	seq = place.seq;
+	if (pos > end || end - pos > seg->geo.capacity ||
+	    !shmqi_ring_walk(ring, &pos, &seq, end))
+		return -EBADMSG;
+	if (pos < end) {
+		if (!shmqi_ring_abort(ring, pos, end, seq, 1, index))
+			return -EBADMSG;
+		seq++;
+	}
+	cursor_number(tail, seq);
+	return 0;
+}
+
+static int finish_claimed(struct segment *seg, const struct ring *ring,
+			  uint32_t index)
+{
+	struct sh_cursor *tail = &seg->control->tail;
+	struct sh_claim *claim = &member_at(seg, index)->claims[0];
+	uint64_t word, end, at;
+
+	shmqi_claim_settle(tail, claim, index);
+	/* edge ANNOUNCE */
+	word = load_acquire(&claim->word);
+	end = load_relaxed(&claim->end);
+	at = cursor_pos(tail);
+	if (claim_state(word) == SH_CLAIM_OWNED) {
+		if (end > at || at - claim_pos(word) > seg->geo.capacity ||
+		    !shmqi_ring_abort(ring, claim_pos(word), end,
+				      load_relaxed(&claim->seq),
+				      load_relaxed(&claim->count), index))
+			return -EBADMSG;
+		claim_done(claim);
+	}
+	shmqi_cursor_disown(tail, index);
+	return 0;
+}
+
+static int finish_producer(struct segment *seg, uint32_t index)
+{
+	struct ring ring;
+	int r = shmqi_segment_map_write(seg);
+
+	if (r)
+		return r;
+	ring = ring_of(&seg->geo, seg->ring_write);
+	r = seg->geo.flags & SHMQ_SINGLE_PRODUCER ?
+		    finish_single_producer(seg, &ring, index) :
+		    finish_claimed(seg, &ring, index);
+	if (!r)
+		/* edge STATE */
+		store_release(&member_at(seg, index)->state, SH_MEMBER_FREE);
+	return r;
+}
+
+/* Under the only consumer's lease; for the others it grows only. */
+static void raise(_Atomic uint64_t *word, uint64_t value)
+{
+	if (load_relaxed(word) < value)
+		store_release(word, value);
+}
+
+/*
+ * A serial consumer: give its cursor the number that belongs to it, and flag
+ * what it had taken and not released. From then on it is like any other.
+ */
+static int settle_serial(struct segment *seg, struct sh_group *group,
+			 struct sh_member *member)
+{
+	uint64_t pos = cursor_pos(&group->cursor), seq;
+	uint64_t taken = load_acquire(&member->claims[0].end);
+
+	if (!shmqi_serial_seq(member->claims, pos, &seq))
+		return -EBADMSG;
+	cursor_number(&group->cursor, seq);
+	if (taken <= cursor_pos(&seg->control->tail))
+		raise(&group->redelivered_pos, taken);
+	claim_done(&member->claims[0]);
+	return 0;
+}
+
+int shmqi_recover_settle_consumer(struct segment *seg, uint32_t index,
+				  struct sh_group **out, bool *held)
+{
+	struct sh_member *member = member_at(seg, index);
+	/* Once: what is checked is what is used. */
+	uint32_t index_of_group = load_relaxed(&member->group);
+	struct sh_group *group;
+	int r;
+
+	if (index_of_group >= seg->geo.max_groups)
+		return -EBADMSG;
+	group = &seg->groups[index_of_group];
+	if (claim_state(load_acquire(&member->claims[0].word)) ==
+	    SH_CLAIM_SERIAL) {
+		r = settle_serial(seg, group, member);
+		if (r)
+			return r;
+	}
+	shmqi_claim_settle(&group->cursor, &member->claims[0], index);
+	*held = shmqi_returned_settle(seg, index);
+	shmqi_cursor_disown(&group->cursor, index);
+	*out = group;
+	return 0;
+}
+
+static int finish_consumer(struct segment *seg, uint32_t index)
+{
+	struct sh_member *member = member_at(seg, index);
+	struct sh_group *group;
+	bool held;
+	int r = shmqi_recover_settle_consumer(seg, index, &group, &held);
+
+	if (r)
+		return r;
+	/* edge STATE */
+	store_release(&member->state,
+		      held ? SH_MEMBER_RETURNED : SH_MEMBER_FREE);
+	/* edge RETURN: pairs with shmqi_consumer_adopt */
+	if (held)
+		add_release(&group->returns, 1);
+	return 0;
+}
+
+int shmqi_recover_member(struct segment *seg, uint32_t index)
+{
+	struct sh_member *member = member_at(seg, index);
+	/* edge STATE */
+	uint32_t state = load_acquire(&member->state);
+	int r;
+
+	if ((state != SH_MEMBER_PRODUCER && state != SH_MEMBER_CONSUMER) ||
+	    seg->endpoints[index] || seg->lease_fd < 0)
+		return 0;
+	r = shmqi_lease_take(seg->lease_fd, SH_LEASE_MEMBER + index);
+	if (r)
+		return r == -EBUSY ? 0 : r;
+	/* It may have left, or been cleaned up, before we got the lease. */
+	state = load_acquire(&member->state);
+	if (state == SH_MEMBER_PRODUCER)
+		r = finish_producer(seg, index);
+	else if (state == SH_MEMBER_CONSUMER)
+		r = finish_consumer(seg, index);
+	shmqi_lease_drop(seg->lease_fd, SH_LEASE_MEMBER + index);
+	if (r)
+		return r;
+	if (state == SH_MEMBER_PRODUCER || state == SH_MEMBER_CONSUMER)
+		add_release(&seg->control->recoveries, 1);
+	bell_look(&seg->control->recv);
+	bell_look(&seg->control->send);
+	return 1;
+}
+
+int shmqi_recover_all(struct segment *seg)
+{
+	int n = 0;
+
+	for (uint32_t i = 0; i < shmqi_member_top(seg); i++) {
+		int r = shmqi_recover_member(seg, i);
+
+		if (r < 0)
+			return r;
+		n += r;
+	}
+	return n;
+}
+
+int shmqi_recover_consumers(struct segment *seg)
+{
+	int n = 0;
+
+	for (uint32_t i = 0; i < shmqi_member_top(seg); i++) {
+		int r;
+
+		/* edge STATE */
+		if (load_acquire(&member_at(seg, i)->state) !=
+		    SH_MEMBER_CONSUMER)
+			continue;
+		r = shmqi_recover_member(seg, i);
+		if (r < 0)
+			return r;
+		n += r;
+	}
+	return n;
+}
+
+/*
+ * Might this producer be writing at pos? A claim is announced before it is
+ * won and done after its records are stamped, so whoever claimed pos and has
+ * not stamped it is found here.
+ */
+static bool may_cover(const struct segment *seg, struct sh_member *member,
+		      uint64_t pos, uint64_t *word)
+{
+	struct sh_claim *claim = &member->claims[0];
+
+	*word = pos | SH_CLAIM_OWNED;
+	if (seg->geo.flags & SHMQ_SINGLE_PRODUCER)
+		return true;
+	/* edges ANNOUNCE, DONE */
+	*word = load_acquire(&claim->word);
+	return claim_state(*word) != SH_CLAIM_NONE &&
+	       claim_pos(*word) <= pos && load_relaxed(&claim->end) > pos;
+}
+
+static int look_for_claim(struct segment *seg, uint64_t pos, bool *found)
+{
+	*found = false;
+	for (uint32_t i = 0; i < shmqi_member_top(seg); i++) {
+		struct sh_member *member = member_at(seg, i);
+		uint64_t word;
+		int r;
+
+		/* edge STATE */
+		if (load_acquire(&member->state) != SH_MEMBER_PRODUCER ||
+		    !may_cover(seg, member, pos, &word))
+			continue;
+		*found = true;
+		r = shmqi_recover_member(seg, i);
+		if (r)
+			return r;
+		shmqi_member_watch(member, word);
+	}
+	return 0;
+}
+
+/* A single producer numbers the tail after it has stamped. */
+static bool is_overdue(const struct segment *seg, uint64_t seq)
+{
+	return seg->geo.flags & SHMQ_SINGLE_PRODUCER &&
+	       cursor_load(&seg->control->tail).seq > seq;
+}
+
+int shmqi_recover_claim_at(struct segment *seg, const struct ring *ring,
+			   uint64_t pos, uint64_t seq)
+{
+	for (int i = 0; i < 3; i++) {
+		bool found, overdue;
+		int r = look_for_claim(seg, pos, &found);
+
+		overdue = is_overdue(seg, seq);
+		if (r || record_published(ring, pos, seq))
+			return r < 0 ? r : 1;
+		if (found && !overdue)
+			return 0;
+		sched_yield();
+	}
+	return -EBADMSG;
+}

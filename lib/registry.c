@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The open queues of this process, under RCU: looking one up takes no lock,
+ * and whoever removes one waits for a grace period before it unmaps, so no
+ * thread reads through a mapping that another just closed. liburcu's reach
+ * ends at the process border; nothing here is about other processes.
+ *
+ * The flavour is the bulletproof one, which needs no thread to register. No
+ * call_rcu: its helper thread would not survive the host's fork.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <unistd.h>
+
+#include <urcu-bp.h>
+
+#include "registry.h"
+
+#define BUCKETS 64
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct cds_lfht *table; /* changed under lock */
+
+struct key {
+	dev_t dev;
+	ino_t ino;
+	bool writable;
+};
+
+static unsigned long hash(const struct key *key)
+{
+	uint64_t h = (uint64_t)key->ino * UINT64_C(0x9e3779b97f4a7c15);
+
+	return (unsigned long)(h ^ h >> 32) + (unsigned long)key->dev +
+	       key->writable;
+}
+
+static int match(struct cds_lfht_node *node, const void *p)
+{
+	const struct segment *seg =
+		caa_container_of(node, struct segment, node);
+	const struct key *key = p;
+
+	return seg->ino == key->ino && seg->dev == key->dev &&
+	       seg->writable == key->writable;
+}
+
+static struct key key_of(const struct segment *seg)
+{
+	return (struct key){ seg->dev, seg->ino, seg->writable };
+}
+
+static struct segment *each(struct cds_lfht_iter *iter, bool first)
+{
+	struct cds_lfht_node *node;
+
+	if (first)
+		cds_lfht_first(table, iter);
+	else
+		cds_lfht_next(table, iter);
+	node = cds_lfht_iter_get_node(iter);
+	return node ? caa_container_of(node, struct segment, node) : NULL;
+}
+
+/*
+ * Fork: hold every lock across it, so that the child finds none taken by a
+ * thread that it does not have.
+ */
+static void before_fork(void)
+{
+	struct cds_lfht_iter iter;
+	struct segment *seg;
+
+	pthread_mutex_lock(&lock);
+	rcu_read_lock();
+	for (seg = each(&iter, true); seg; seg = each(&iter, false))
+		pthread_mutex_lock(&seg->lock);
+	rcu_read_unlock();
+	urcu_bp_before_fork();
+}
+
+static void unlock_all(void)
+{
+	struct cds_lfht_iter iter;
+	struct segment *seg;
+
+	rcu_read_lock();
+	for (seg = each(&iter, true); seg; seg = each(&iter, false))
+		pthread_mutex_unlock(&seg->lock);
+	rcu_read_unlock();
+	pthread_mutex_unlock(&lock);
+}
+
+static void after_fork_parent(void)
+{
+	urcu_bp_after_fork_parent();
+	unlock_all();
+}
+
+/*
+ * A handle that the parent closed while endpoints lived on leaves a segment
+ * that nobody in the child refers to.
+ */
+static struct segment *abandoned;
+
+static void abandon(struct urcu_ref *ref)
+{
+	abandoned = caa_container_of(ref, struct segment, ref);
+	cds_lfht_del(table, &abandoned->node);
+}
+
+static void after_fork_child(void)
+{
+	struct cds_lfht_iter iter;
+	struct segment *seg;
+
+	urcu_bp_after_fork_child();
+	rcu_read_lock();
+	for (seg = each(&iter, true); seg; seg = each(&iter, false)) {
+		abandoned = NULL;
+		for (unsigned n = shmqi_segment_forked(seg); n; n--)
+			urcu_ref_put(&seg->ref, abandon);
+		if (abandoned)
+			pthread_mutex_unlock(&abandoned->lock);
+	}
+	rcu_read_unlock();
+	unlock_all();
+}
+
+static void set_up(void)
+{
+	table = cds_lfht_new_flavor(BUCKETS, BUCKETS, BUCKETS, 0,
+				    &urcu_bp_flavor, NULL);
+	if (table &&
+	    pthread_atfork(before_fork, after_fork_parent, after_fork_child))
+		table = NULL;
+}
+
+/* Skips segments whose last user is leaving just now. */
+static struct segment *find(const struct key *key)
+{
+	struct cds_lfht_iter iter;
+	struct cds_lfht_node *node;
+	struct segment *seg = NULL;
+
+	rcu_read_lock();
+	cds_lfht_lookup(table, hash(key), match, key, &iter);
+	while ((node = cds_lfht_iter_get_node(&iter))) {
+		seg = caa_container_of(node, struct segment, node);
+		if (urcu_ref_get_unless_zero(&seg->ref))
+			break;
+		seg = NULL;
+		cds_lfht_next_duplicate(table, match, key, &iter);
+	}
+	rcu_read_unlock();
+	return seg;
+}
+
+static void add(struct segment *seg)
+{
+	struct key key = key_of(seg);
+
+	urcu_ref_init(&seg->ref);
+	cds_lfht_node_init(&seg->node);
+	rcu_read_lock();
+	cds_lfht_add(table, hash(&key), &seg->node);
+	rcu_read_unlock();
+}
+
+int shmqi_registry_open(struct segment **out, int fd, const struct stat *st,
+			bool writable)
+{
+	struct key key = { st->st_dev, st->st_ino, writable };
+	int r = 0;
+
+	pthread_once(&once, set_up);
+	if (!table) {
+		close(fd);
+		return -ENOMEM;
+	}
+	*out = find(&key);
+	if (*out) {
+		close(fd);
+		return 0;
+	}
+	/* Another thread may be opening the same: one of us maps it. */
+	pthread_mutex_lock(&lock);
+	*out = find(&key);
+	if (*out) {
+		close(fd);
+	} else {
+		r = shmqi_segment_open(out, fd, st, writable);
+		if (!r)
+			add(*out);
+	}
+	pthread_mutex_unlock(&lock);
+	return r;
+}
+
+int shmqi_registry_add(struct segment *seg)
+{
+	pthread_once(&once, set_up);
+	if (!table) {
+		shmqi_segment_destroy(seg);
+		return -ENOMEM;
+	}
+	pthread_mutex_lock(&lock);
+	add(seg);
+	pthread_mutex_unlock(&lock);
+	return 0;
+}
+
+void shmqi_registry_get(struct segment *seg)
+{
+	urcu_ref_get(&seg->ref);
+}
+
+static void last_reference(struct urcu_ref *ref)
+{
+	struct segment *seg = caa_container_of(ref, struct segment, ref);
+
+	pthread_mutex_lock(&lock);
+	rcu_read_lock();
+	cds_lfht_del(table, &seg->node);
+	rcu_read_unlock();
+	pthread_mutex_unlock(&lock);
+	synchronize_rcu();
+	shmqi_segment_destroy(seg);
+}
+
+void shmqi_registry_put(struct segment *seg)
+{
+	urcu_ref_put(&seg->ref, last_reference);
+}

@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Returned spans, and how they move from one member's slot to another's so
+ * that a death at any point leaves each span with exactly one of them:
+ *
+ *   1  the new holder's slot: ADOPTING [p, x), from member a, slot s
+ *   2  control.moves grows
+ *   3  a's slot s: [x, end), or NONE            <- this store decides
+ *   4  the new holder's slot: OWNED [p, x)
+ *
+ * All of it under the lease of a. ADOPTING at p is void as long as the slot it
+ * comes from still begins at p. Whoever takes the lease of a next voids such
+ * left-overs before it moves anything, so nobody can mistake a later move for
+ * that one; whoever settles the dead adopter sees either the old beginning,
+ * or the new one, or that the slot has been voided.
+ *
+ * Who looks for the lowest span (room.c) might read the new slot before 1 and
+ * the old one after 3. Step 2 tells it to look again.
+ */
+#include "config.h"
+
+#include <errno.h>
+
+#include "cursor.h"
+#include "lease.h"
+#include "members.h"
+#include "returned.h"
+
+static bool comes_from(struct sh_claim *claim, uint64_t word, uint32_t member,
+		       unsigned slot)
+{
+	/* Relaxed: stored before the word, which was acquired. */
+	return claim_state(word) == SH_CLAIM_ADOPTING &&
+	       load_relaxed(&claim->count) == member &&
+	       load_relaxed(&claim->seq) == slot;
+}
+
+/* Holding the lease of from: void adoptions that did not reach step 3. */
+static void void_adoptions(struct segment *seg, uint32_t from, unsigned slot)
+{
+	/* edge DONE */
+	uint64_t there = load_acquire(&member_at(seg, from)->claims[slot].word);
+
+	for (uint32_t i = 0; i < shmqi_member_top(seg); i++) {
+		struct sh_member *member = member_at(seg, i);
+
+		for (unsigned k = 1; k < shmqi_member_slots(member); k++) {
+			struct sh_claim *claim = &member->claims[k];
+			/* edge ANNOUNCE: pairs with span_move */
+			uint64_t word = load_acquire(&claim->word);
+
+			if (comes_from(claim, word, from, slot) &&
+			    claim_pos(word) == claim_pos(there))
+				cas64(&claim->word, word, SH_CLAIM_NONE);
+		}
+	}
+}
+
+/* Move [pos, x) from the beginning of a slot; see above. */
+static void span_move(struct segment *seg, uint32_t from, unsigned slot,
+		      uint32_t to, unsigned to_slot, uint64_t x)
+{
+	struct sh_claim *old = &member_at(seg, from)->claims[slot];
+	struct sh_claim *new = &member_at(seg, to)->claims[to_slot];
+	/* Relaxed: we hold the lease of from. */
+	uint64_t pos = claim_pos(load_relaxed(&old->word));
+	uint64_t end = load_relaxed(&old->end);
+
+	store_relaxed(&new->end, x);
+	store_relaxed(&new->seq, slot);
+	store_relaxed(&new->count, from);
+	if (to_slot >= shmqi_member_slots(member_at(seg, to)))
+		store_release(&member_at(seg, to)->slots, to_slot + 1);
+	/* edge ANNOUNCE: pairs with void_adoptions, settle_adoption */
+	store_release(&new->word, pos | SH_CLAIM_ADOPTING);
+	/* edge MOVE: pairs with shmqi_room_lowest */
+	add_release(&seg->control->moves, 1);
+	/* edge DONE */
+	store_release(&old->word,
+		      x < end ? x | SH_CLAIM_OWNED : SH_CLAIM_NONE);
+	claim_own(new, pos);
+}
+
+static void settle_adoption(struct segment *seg, struct sh_claim *claim)
+{
+	/* edge ANNOUNCE: pairs with span_move */
+	uint64_t word = load_acquire(&claim->word);
+	uint64_t from = load_relaxed(&claim->count);
+	uint64_t slot = load_relaxed(&claim->seq);
+	uint64_t there;
+
+	if (claim_state(word) != SH_CLAIM_ADOPTING)
+		return;
+	if (from >= seg->geo.member_entries || slot >= SH_CLAIMS) {
+		cas64(&claim->word, word, SH_CLAIM_NONE);
+		return;
+	}
+	/* edge DONE: pairs with span_move */
+	there = load_acquire(&member_at(seg, (uint32_t)from)
+				      ->claims[slot].word);
+	if (claim_state(there) == SH_CLAIM_OWNED &&
+	    claim_pos(there) == claim_pos(word))
+		cas64(&claim->word, word, SH_CLAIM_NONE);
+	else
+		cas64(&claim->word, word, claim_pos(word) | SH_CLAIM_OWNED);
+}
+
+bool shmqi_returned_settle(struct segment *seg, uint32_t index)
+{
+	struct sh_member *member = member_at(seg, index);
+	struct sh_claim *claims = member->claims;
+	unsigned slots = shmqi_member_slots(member);
+	bool held = false;
+	uint64_t first, word;
+
+	/* Died between keeping slot 0's span in another slot and going on? */
+	first = load_acquire(&claims[0].word);
+	for (unsigned k = 1; k < slots; k++) {
+		settle_adoption(seg, &claims[k]);
+		word = load_acquire(&claims[k].word);
+		if (claim_state(word) != SH_CLAIM_OWNED)
+			continue;
+		held = true;
+		if (claim_state(first) == SH_CLAIM_OWNED &&
+		    claim_pos(first) >= claim_pos(word) &&
+		    claim_pos(first) < load_relaxed(&claims[k].end))
+			claim_done(&claims[0]);
+	}
+	return held ||
+	       claim_state(load_acquire(&claims[0].word)) == SH_CLAIM_OWNED;
+}
+
+/*
+ * How far into [pos, end) the adopter wants: *x. Returns 0, -EMSGSIZE if the
+ * first message is too large, -EBADMSG.
+ */
+static int measure(struct adoption *a, uint64_t pos, uint64_t end,
+		   uint64_t *x, unsigned *messages)
+{
+	struct found found;
+	uint64_t seq;
+
+	*messages = 0;
+	*x = pos;
+	if (end <= pos || end - pos > a->ring->mask + 1)
+		return -EBADMSG;
+	/* A held record keeps its stamp, and the stamp its number. */
+	seq = load_acquire(&record_at(a->ring, pos)->stamp) ^ a->ring->cookie;
+	while (*x < end) {
+		if (!record_published(a->ring, *x, seq) ||
+		    !record_read(a->ring, *x, &found) ||
+		    found.span > end - *x)
+			return -EBADMSG;
+		if (!(found.flags & SH_RECORD_SKIP)) {
+			if (*messages == a->messages)
+				return 0;
+			if (found.size > a->max_size)
+				return *messages ? 0 : -EMSGSIZE;
+			++*messages;
+		}
+		*x += found.span;
+		seq += found.count;
+	}
+	return 0;
+}
+
+/* A slot of a RETURNED entry, and where its span begins. */
+struct found_slot {
+	uint32_t member;
+	unsigned slot;
+	uint64_t pos;
+};
+
+static bool is_returned(const struct segment *seg, uint32_t index,
+			uint32_t group)
+{
+	struct sh_member *member = member_at(seg, index);
+
+	/* edge STATE */
+	return load_acquire(&member->state) == SH_MEMBER_RETURNED &&
+	       load_relaxed(&member->group) == group;
+}
+
+/* The lowest span of the entry. False: it has none. */
+static bool lowest_slot(const struct segment *seg, uint32_t index,
+			struct found_slot *lowest)
+{
+	struct sh_member *member = member_at(seg, index);
+	bool any = false;
+
+	for (unsigned k = 0; k < shmqi_member_slots(member); k++) {
+		/* edge DONE: pairs with span_move */
+		uint64_t word = load_acquire(&member->claims[k].word);
+
+		if (claim_state(word) != SH_CLAIM_OWNED ||
+		    (any && claim_pos(word) >= lowest->pos))
+			continue;
+		*lowest = (struct found_slot){ index, k, claim_pos(word) };
+		any = true;
+	}
+	return any;
+}
+
+/*
+ * The lowest span of the group from position from on, or an entry without any,
+ * which only wants to be freed. What others change meanwhile is noticed under
+ * the lease.
+ */
+static bool lowest_returned(const struct segment *seg, uint32_t group,
+			    uint64_t from, struct found_slot *lowest)
+{
+	struct found_slot slot;
+	bool any = false;
+
+	for (uint32_t i = 0; i < shmqi_member_top(seg); i++) {
+		if (!is_returned(seg, i, group))
+			continue;
+		if (!lowest_slot(seg, i, &slot))
+			slot = (struct found_slot){ i, 0, UINT64_MAX };
+		if (slot.pos < from || (any && slot.pos >= lowest->pos))
+			continue;
+		*lowest = slot;
+		any = true;
+	}
+	return any;
+}
+
+/*
+ * Under the lease of the entry: adopt the beginning of the slot. 0: all of it,
+ * go on; 1: part of it, or no slot is left for it; -EMSGSIZE, -EBADMSG.
+ */
+static int adopt_slot(struct segment *seg, struct adoption *a,
+		      const struct found_slot *from)
+{
+	struct sh_claim *claim =
+		&member_at(seg, from->member)->claims[from->slot];
+	uint64_t end = load_relaxed(&claim->end), x;
+	unsigned messages;
+	int r;
+
+	/* Somebody adopted it before we had the lease. */
+	if (load_acquire(&claim->word) != (from->pos | SH_CLAIM_OWNED))
+		return 0;
+	r = measure(a, from->pos, end, &x, &messages);
+	if (r)
+		return r;
+	if (!a->messages || a->slots == SH_CLAIMS)
+		return 1;
+	void_adoptions(seg, from->member, from->slot);
+	span_move(seg, from->member, from->slot, a->to, a->slots++, x);
+	a->messages -= messages;
+	return x < end;
+}
+
+/* As adopt_slot(); frees the entry when nothing is left in it. */
+static int adopt_from(struct segment *seg, struct adoption *a,
+		      const struct found_slot *from)
+{
+	struct found_slot rest;
+	int r = 0;
+
+	if (!is_returned(seg, from->member, a->group))
+		return 0;
+	if (shmqi_returned_settle(seg, from->member))
+		r = adopt_slot(seg, a, from);
+	if (!r && !lowest_slot(seg, from->member, &rest))
+		/* edge STATE */
+		store_release(&member_at(seg, from->member)->state,
+			      SH_MEMBER_FREE);
+	return r;
+}
+
+int shmqi_returned_adopt(struct segment *seg, struct adoption *a)
+{
+	struct found_slot slot = { 0 };
+	uint64_t from = 0;
+	bool busy = false;
+	int r = 0;
+
+	for (uint64_t i = (uint64_t)seg->geo.member_entries * SH_CLAIMS;
+	     i && !r && lowest_returned(seg, a->group, from, &slot); i--) {
+		int64_t lease = SH_LEASE_MEMBER + slot.member;
+
+		if (shmqi_lease_take(seg->lease_fd, lease)) {
+			/* Somebody else is at it: what is above it? */
+			busy = true;
+			if (slot.pos == UINT64_MAX)
+				break;
+			from = slot.pos + 1;
+			continue;
+		}
+		r = adopt_from(seg, a, &slot);
+		shmqi_lease_drop(seg->lease_fd, lease);
+	}
+	return r ? r : busy;
+}
+
+/* Both leases are held. Returns whether from is empty now. */
+static bool merge(struct segment *seg, uint32_t from, uint32_t to)
+{
+	struct sh_claim *source = member_at(seg, from)->claims;
+	struct sh_claim *target = member_at(seg, to)->claims;
+	unsigned k = 1;
+
+	for (unsigned s = 0; s < SH_CLAIMS; s++) {
+		if (claim_state(load_acquire(&source[s].word)) !=
+		    SH_CLAIM_OWNED)
+			continue;
+		while (k < SH_CLAIMS &&
+		       claim_state(load_acquire(&target[k].word)) !=
+			       SH_CLAIM_NONE)
+			k++;
+		if (k == SH_CLAIMS)
+			return false;
+		void_adoptions(seg, from, s);
+		span_move(seg, from, s, to, k, load_relaxed(&source[s].end));
+	}
+	return true;
+}
+
+static bool take_returned(struct segment *seg, uint32_t index)
+{
+	struct sh_member *member = member_at(seg, index);
+
+	/* edge STATE */
+	if (load_acquire(&member->state) != SH_MEMBER_RETURNED ||
+	    shmqi_lease_take(seg->lease_fd, SH_LEASE_MEMBER + index))
+		return false;
+	if (load_acquire(&member->state) == SH_MEMBER_RETURNED) {
+		shmqi_returned_settle(seg, index);
+		return true;
+	}
+	shmqi_lease_drop(seg->lease_fd, SH_LEASE_MEMBER + index);
+	return false;
+}
+
+static bool same_group(struct sh_member *a, struct sh_member *b)
+{
+	return load_relaxed(&a->group) == load_relaxed(&b->group);
+}
+
+void shmqi_returned_compact(struct segment *seg)
+{
+	uint32_t top = shmqi_member_top(seg);
+
+	for (uint32_t to = 0; to < top; to++) {
+		if (!take_returned(seg, to))
+			continue;
+		for (uint32_t from = to + 1; from < top; from++) {
+			struct sh_member *member = member_at(seg, from);
+
+			if (!take_returned(seg, from))
+				continue;
+			if (same_group(member, member_at(seg, to)) &&
+			    merge(seg, from, to))
+				/* edge STATE */
+				store_release(&member->state, SH_MEMBER_FREE);
+			shmqi_lease_drop(seg->lease_fd, SH_LEASE_MEMBER + from);
+		}
+		shmqi_lease_drop(seg->lease_fd, SH_LEASE_MEMBER + to);
+	}
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Returned spans: what a consumer held when it closed or died. They stay in
+ * its member entry, whose state says RETURNED, until consumers of the group
+ * adopt them. All of this is under the segment's lock.
+ */
+#ifndef SHMQI_RETURNED_H
+#define SHMQI_RETURNED_H
+
+#include "ring.h"
+#include "segment.h"
+
+/*
+ * For the holder of a consumer's lease, when it is gone: decide what became of
+ * its claims. Returns whether it still holds any.
+ */
+bool shmqi_returned_settle(struct segment *seg, uint32_t index);
+
+/* What an adopter wants, and what it got. */
+struct adoption {
+	const struct ring *ring;
+	uint32_t group;
+	uint32_t to;         /* its member entry */
+	unsigned slots;      /* its claim slots in use; grows */
+	unsigned messages;   /* at most; counts down */
+	uint64_t max_size;   /* of a message, or it is left there */
+};
+
+/*
+ * Move returned messages of the group, lowest position first, to claim slots of
+ * the adopter. 0: there is nothing more to be had; 1: there may be; -EMSGSIZE:
+ * the first message is larger than max_size; -EBADMSG.
+ */
+int shmqi_returned_adopt(struct segment *seg, struct adoption *adoption);
+
+/* Put the returned spans of several entries into one, to free entries. */
+void shmqi_returned_compact(struct segment *seg);
+
+#endif

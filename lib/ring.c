@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/* Records: the rare shapes, and finishing what a dead producer began. */
+#include "config.h"
+
+#include "ring.h"
+
+void shmqi_record_extend(struct sh_record *record, uint32_t size,
+			 uint64_t span, uint64_t count)
+{
+	struct sh_record_tail *tail = record_tail(record, size);
+
+	/* Relaxed: the stamp publishes it. */
+	store_relaxed(&tail->span, span);
+	store_relaxed(&tail->count, count);
+}
+
+bool shmqi_record_read_tail(const struct ring *ring, struct found *found)
+{
+	struct sh_record_tail *tail;
+	uint64_t least;
+
+	if (found->flags & ~(SH_RECORD_SKIP | SH_RECORD_TAIL))
+		return false;
+	tail = record_tail(found->record, found->size);
+	least = record_span((((uint64_t)found->size + 7) & ~UINT64_C(7)) +
+			    sizeof(*tail));
+	found->span = load_relaxed(&tail->span);
+	found->count = load_relaxed(&tail->count);
+	return found->span >= least && found->span <= ring->mask + 1 &&
+	       found->span % SH_LINE == 0 && found->count >= 1 &&
+	       found->count <= found->span / SH_LINE;
+}
+
+bool shmqi_ring_walk(const struct ring *ring, uint64_t *pos, uint64_t *seq,
+		     uint64_t end)
+{
+	struct found found;
+
+	while (*pos < end && record_published(ring, *pos, *seq)) {
+		if (!record_read(ring, *pos, &found) ||
+		    found.span > end - *pos)
+			return false;
+		*pos += found.span;
+		*seq += found.count;
+	}
+	return true;
+}
+
+bool shmqi_ring_abort(const struct ring *ring, uint64_t pos, uint64_t end,
+		      uint64_t seq, uint64_t count, uint32_t producer)
+{
+	uint64_t behind = seq + count;
+	struct sh_record *record;
+
+	if (end < pos || end - pos > ring->mask + 1 ||
+	    count > (end - pos) / SH_LINE)
+		return false;
+	if (!shmqi_ring_walk(ring, &pos, &seq, end))
+		return false;
+	if (pos == end)
+		return true;
+	/* A number for each record: some are left exactly if room is left. */
+	if (seq >= behind)
+		return false;
+	record = record_at(ring, pos);
+	record_describe(record, 0, SH_RECORD_SKIP | SH_RECORD_TAIL, producer);
+	shmqi_record_extend(record, 0, end - pos, behind - seq);
+	record_stamp(ring, record, seq);
+	return true;
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Records on the ring. A writer who owns a span fills records in order and
+ * stamps each when it is whole; a reader who knows a position and its sequence
+ * number sees by the stamp whether the record is there. Whatever a reader
+ * takes from the ring it checks before it moves by it.
+ */
+#ifndef SHMQI_RING_H
+#define SHMQI_RING_H
+
+#include "atomic.h"
+#include "format.h"
+#include "layout.h"
+
+/* What an endpoint keeps of the ring. */
+struct ring {
+	char *base; /* mapped twice */
+	uint64_t mask;
+	uint64_t cookie;
+	uint64_t max_message;
+};
+
+/* One record as a reader found it, in private memory. */
+struct found {
+	struct sh_record *record;
+	uint64_t span;  /* bytes to the next record */
+	uint64_t count; /* sequence numbers it uses up */
+	uint32_t size;  /* payload bytes */
+	uint16_t flags; /* SH_RECORD_ */
+	uint16_t producer;
+};
+
+static inline struct ring ring_of(const struct geometry *geo, char *base)
+{
+	return (struct ring){ base, geo->capacity - 1, geo->cookie,
+			      geo->max_message };
+}
+
+static inline struct sh_record *record_at(const struct ring *ring,
+					  uint64_t pos)
+{
+	return (void *)(ring->base + (pos & ring->mask));
+}
+
+static inline void *record_payload(struct sh_record *record)
+{
+	return record + 1;
+}
+
+/* Bytes of ring that a message of size bytes takes. */
+static inline uint64_t record_span(uint64_t size)
+{
+	return (sizeof(struct sh_record) + size + SH_LINE - 1) &
+	       ~(uint64_t)(SH_LINE - 1);
+}
+
+static inline struct sh_record_tail *record_tail(struct sh_record *record,
+						 uint32_t size)
+{
+	return (void *)((char *)record_payload(record) +
+			(((uint64_t)size + 7) & ~UINT64_C(7)));
+}
+
+/* All of a record but the stamp. */
+static inline void record_describe(struct sh_record *record, uint32_t size,
+				   uint32_t flags, uint32_t producer)
+{
+	/* Relaxed: the stamp publishes it. */
+	store_relaxed(&record->about, (uint64_t)producer << 48 |
+					      (uint64_t)flags << 32 | size);
+}
+
+static inline void record_stamp(const struct ring *ring,
+				struct sh_record *record, uint64_t seq)
+{
+	/* edge STAMP: pairs with record_published */
+	store_release(&record->stamp, seq ^ ring->cookie);
+}
+
+static inline bool record_published(const struct ring *ring, uint64_t pos,
+				    uint64_t seq)
+{
+	/* edge STAMP: pairs with record_stamp */
+	return load_acquire(&record_at(ring, pos)->stamp) ==
+	       (seq ^ ring->cookie);
+}
+
+/*
+ * A record with a tail: it takes span bytes and count numbers. Room for the
+ * tail is there: span is at least a line more than size needs, or size is 0.
+ */
+void shmqi_record_extend(struct sh_record *record, uint32_t size,
+			 uint64_t span, uint64_t count);
+
+/* The rare half of record_read. */
+bool shmqi_record_read_tail(const struct ring *ring, struct found *found);
+
+/*
+ * Read the published record at pos. False: its lengths cannot be true, which
+ * is damage, or, where the position is not held, an overtaken reader.
+ */
+static inline bool record_read(const struct ring *ring, uint64_t pos,
+			       struct found *found)
+{
+	struct sh_record *record = record_at(ring, pos);
+	/* Relaxed and once: what is checked below is what will be used. */
+	uint64_t about = load_relaxed(&record->about);
+
+	found->record = record;
+	found->size = (uint32_t)about;
+	found->flags = (uint16_t)(about >> 32);
+	found->producer = (uint16_t)(about >> 48);
+	found->count = 1;
+	found->span = record_span(found->size);
+	if (unlikely(found->size > ring->max_message))
+		return false;
+	if (unlikely(found->flags & ~SH_RECORD_SKIP))
+		return shmqi_record_read_tail(ring, found);
+	return true;
+}
+
+/*
+ * Finish a dead producer's span [pos, end), which has count numbers from seq:
+ * keep what is stamped, turn the rest into one record that readers skip.
+ * False: the span is damaged.
+ */
+bool shmqi_ring_abort(const struct ring *ring, uint64_t pos, uint64_t end,
+		      uint64_t seq, uint64_t count, uint32_t producer);
+
+/*
+ * Walk published records from *pos, number *seq, to the first that is not, or
+ * to end. False: damage.
+ */
+bool shmqi_ring_walk(const struct ring *ring, uint64_t *pos, uint64_t *seq,
+		     uint64_t end);
+
+#endif

@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Segments: create, validate, map. The storage is allocated before the queue
+ * can be found, so a full file system is an error here and never a SIGBUS
+ * later; the magic number is stored last and the name is given after that, so
+ * nobody meets half a queue.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <bsd/stdlib.h>
+#include <bsd/string.h>
+
+#include "atomic.h"
+#include "cursor.h"
+#include "endpoint.h"
+#include "error.h"
+#include "map.h"
+#include "segment.h"
+#include "wake.h"
+
+static unsigned how_to_map(const struct segment *seg)
+{
+	return (seg->geo.flags & SHMQ_PREFAULT ? MAP_TOUCHED : 0) |
+	       (seg->geo.flags & SHMQ_HUGEPAGES ? MAP_HUGE : 0);
+}
+
+int shmqi_reopen(int fd, int flags)
+{
+	char path[32];
+	int copy;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	copy = open(path, flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (copy >= 0)
+		return copy;
+	if (errno == ENOENT)
+		return shmqi_error_say(-ENOSYS,
+				       "/proc is needed, and not mounted");
+	return -errno;
+}
+
+static struct segment *new_segment(const struct geometry *geo, int fd,
+				   bool writable)
+{
+	struct segment *seg = calloc(1, sizeof(*seg));
+
+	if (!seg)
+		return NULL;
+	seg->geo = *geo;
+	seg->writable = writable;
+	seg->share_fd = fd;
+	seg->lease_fd = -1;
+	pthread_mutex_init(&seg->lock, NULL);
+	seg->endpoints = calloc(geo->member_entries, sizeof(*seg->endpoints));
+	seg->sharers = calloc(geo->max_groups, sizeof(*seg->sharers));
+	if (!seg->endpoints || !seg->sharers) {
+		seg->share_fd = -1;
+		shmqi_segment_destroy(seg);
+		return NULL;
+	}
+	return seg;
+}
+
+/* Map what lies before the ring, and set up our own lease description. */
+static int attach(struct segment *seg)
+{
+	struct stat st;
+	int r;
+
+	r = shmqi_map_plain(&seg->map, seg->share_fd, seg->geo.ring_off,
+			    (seg->writable ? MAP_FOR_WRITING : 0) |
+				    (seg->geo.flags & SHMQ_HUGEPAGES ?
+					     0 :
+					     MAP_TOUCHED));
+	if (r)
+		return r;
+	seg->control = (void *)((char *)seg->map + SH_CONTROL_OFF);
+	seg->groups = (void *)((char *)seg->map + SH_GROUPS_OFF);
+	seg->members = (void *)((char *)seg->map + seg->geo.members_off);
+	if (fstat(seg->share_fd, &st) < 0)
+		return -errno;
+	seg->dev = st.st_dev;
+	seg->ino = st.st_ino;
+	if (!seg->writable)
+		return 0;
+	r = shmqi_reopen(seg->share_fd, O_RDWR);
+	if (r < 0)
+		return r;
+	seg->lease_fd = r;
+	return 0;
+}
+
+/* The file is all zeros. Everything but the name; magic comes last. */
+static void format(struct segment *seg)
+{
+	struct sh_header *h = seg->map;
+	struct cursor start = { seg->geo.start_pos, seg->geo.start_seq,
+				SH_NOBODY };
+	struct sh_group *group = &seg->groups[0];
+
+	shmqi_format_write(&seg->geo, h);
+	cursor_init(&seg->control->tail, start);
+	if (!(seg->geo.flags & SHMQ_TOPIC)) {
+		cursor_init(&group->cursor, start);
+		group->created_ns = h->created_ns;
+		strlcpy((char *)group->name, "default", sizeof(group->name));
+		store_release(&group->state, SH_GROUP_USED);
+	}
+	full_fence();
+	h->magic = SH_MAGIC;
+}
+
+static int allocate(int fd, uint64_t bytes)
+{
+	int r;
+
+	do
+		r = posix_fallocate(fd, 0, (off_t)bytes);
+	while (r == EINTR);
+	return -r;
+}
+
+/* An unnamed file in the directory, or one under a name nobody looks for. */
+static int temporary(const struct name *name, mode_t mode, char *path,
+		     size_t path_size)
+{
+	int fd;
+
+	path[0] = '\0';
+	if (access("/proc/self/fd", F_OK) == 0) {
+		fd = open(name->dir, O_TMPFILE | O_RDWR | O_CLOEXEC, mode);
+		if (fd >= 0)
+			return fd;
+		if (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT &&
+		    errno != EINVAL)
+			return -errno;
+	}
+	if ((size_t)snprintf(path, path_size, "%s.shmq-%08x%08x", name->dir,
+			     arc4random(), arc4random()) >= path_size)
+		return -ENAMETOOLONG;
+	fd = open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_NOFOLLOW,
+		  mode);
+	return fd < 0 ? -errno : fd;
+}
+
+static int give_name(const struct segment *seg, const struct name *name,
+		     const char *temporary_path)
+{
+	char path[32];
+
+	if (temporary_path[0])
+		return link(temporary_path, name->path) < 0 ? -errno : 0;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", seg->share_fd);
+	return linkat(AT_FDCWD, path, AT_FDCWD, name->path,
+		      AT_SYMLINK_FOLLOW) < 0 ?
+		       -errno :
+		       0;
+}
+
+static int create_memfd(const struct geometry *geo)
+{
+	const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+	int fd, r;
+
+	fd = memfd_create("shmq", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd < 0)
+		return -errno;
+	r = allocate(fd, geo->file_bytes);
+	if (!r && fcntl(fd, F_ADD_SEALS, seals) < 0)
+		r = -errno;
+	if (r) {
+		close(fd);
+		return r;
+	}
+	return fd;
+}
+
+int shmqi_segment_create(struct segment **out, const struct name *name,
+			 mode_t mode, const struct geometry *geo)
+{
+	char path[PATH_MAX] = "";
+	struct segment *seg = NULL;
+	int fd, r = 0;
+
+	fd = name ? temporary(name, mode, path, sizeof(path)) :
+		    create_memfd(geo);
+	if (fd < 0)
+		return fd;
+	if (name)
+		r = allocate(fd, geo->file_bytes);
+	if (r) {
+		close(fd);
+		goto out;
+	}
+	seg = new_segment(geo, fd, true);
+	if (!seg) {
+		close(fd);
+		r = -ENOMEM;
+		goto out;
+	}
+	r = attach(seg);
+	if (r)
+		goto out;
+	format(seg);
+	if (name)
+		r = give_name(seg, name, path);
+out:
+	if (path[0])
+		unlink(path);
+	if (r) {
+		shmqi_segment_destroy(seg);
+		return r;
+	}
+	*out = seg;
+	return 0;
+}
+
+static int read_header(int fd, struct sh_header *h)
+{
+	ssize_t n;
+
+	do
+		n = pread(fd, h, sizeof(*h), 0);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	if ((size_t)n < sizeof(*h))
+		return shmqi_error_say(-EBADMSG,
+				       "not a queue: the file is shorter than "
+				       "a header");
+	return 0;
+}
+
+/*
+ * A copy made with holes would be SIGBUS on a full file system: fill them.
+ * Not posix_fallocate, whose stand-in writes and could race with members.
+ */
+static int fill_holes(int fd, const struct stat *st)
+{
+	if ((uint64_t)st->st_blocks * 512 >= (uint64_t)st->st_size)
+		return 0;
+	while (fallocate(fd, 0, 0, st->st_size) < 0) {
+		if (errno == EOPNOTSUPP || errno == EPERM)
+			return 0;
+		if (errno != EINTR)
+			return -errno;
+	}
+	return 0;
+}
+
+int shmqi_segment_open(struct segment **out, int fd, const struct stat *st,
+		       bool writable)
+{
+	struct sh_header header;
+	struct geometry geo;
+	struct segment *seg;
+	int r;
+
+	r = read_header(fd, &header);
+	if (!r)
+		r = shmqi_format_check(&geo, &header, (uint64_t)st->st_size);
+	if (!r && writable)
+		r = fill_holes(fd, st);
+	if (r) {
+		close(fd);
+		return r;
+	}
+	seg = new_segment(&geo, fd, writable);
+	if (!seg) {
+		close(fd);
+		return -ENOMEM;
+	}
+	r = attach(seg);
+	if (r) {
+		shmqi_segment_destroy(seg);
+		return r;
+	}
+	*out = seg;
+	return 0;
+}
+
+void shmqi_segment_destroy(struct segment *seg)
+{
+	if (!seg)
+		return;
+	shmqi_map_free(seg->map, seg->geo.ring_off);
+	shmqi_map_free(seg->ring_read, 2 * seg->geo.capacity);
+	shmqi_map_free(seg->ring_write, 2 * seg->geo.capacity);
+	if (seg->share_fd >= 0)
+		close(seg->share_fd);
+	if (seg->lease_fd >= 0)
+		close(seg->lease_fd);
+	pthread_mutex_destroy(&seg->lock);
+	free(seg->endpoints);
+	free(seg->sharers);
+	free(seg);
+}
+
+static int map_ring(struct segment *seg, char **ring, unsigned how)
+{
+	void *map;
+	int r;
+
+	if (*ring)
+		return 0;
+	r = shmqi_map_twice(&map, seg->share_fd, seg->geo.ring_off,
+			    seg->geo.capacity, how | how_to_map(seg));
+	if (!r)
+		*ring = map;
+	return r;
+}
+
+int shmqi_segment_map_read(struct segment *seg)
+{
+	return map_ring(seg, &seg->ring_read, 0);
+}
+
+int shmqi_segment_map_write(struct segment *seg)
+{
+	return map_ring(seg, &seg->ring_write, MAP_FOR_WRITING);
+}
+
+uint64_t shmqi_segment_peek(const struct segment *seg, uint64_t pos)
+{
+	off_t at = (off_t)(seg->geo.ring_off + (pos & (seg->geo.capacity - 1)));
+	uint64_t word;
+
+	return pread(seg->share_fd, &word, sizeof(word), at) == sizeof(word) ?
+		       word :
+		       0;
+}
+
+unsigned shmqi_segment_forked(struct segment *seg)
+{
+	unsigned n = 0;
+	int fd;
+
+	if (!seg->writable)
+		return 0;
+	fd = shmqi_reopen(seg->share_fd, O_RDWR);
+	if (fd >= 0) {
+		dup3(fd, seg->lease_fd, O_CLOEXEC);
+		close(fd);
+	} else {
+		close(seg->lease_fd);
+		seg->lease_fd = -1;
+	}
+	for (uint32_t i = 0; i < seg->geo.member_entries; i++) {
+		if (!seg->endpoints[i])
+			continue;
+		seg->endpoints[i]->magic = 0;
+		seg->endpoints[i] = NULL;
+		n++;
+	}
+	memset(seg->sharers, 0,
+	       seg->geo.max_groups * sizeof(*seg->sharers));
+	shmqi_bell_register(&seg->control->recv, &seg->control->send);
+	return n;
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A segment: one queue file as this process has it mapped. All handles of the
+ * queue in this process share it; registry.c counts its references.
+ */
+#ifndef SHMQI_SEGMENT_H
+#define SHMQI_SEGMENT_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include <urcu/rculfhash.h>
+#include <urcu/ref.h>
+
+#include "format.h"
+#include "layout.h"
+#include "name.h"
+
+struct endpoint;
+
+struct segment {
+	struct geometry geo;
+	bool writable;
+
+	/* Mapped from the beginning, for the life of the segment. */
+	struct sh_control *control;
+	struct sh_group *groups;
+	struct sh_member *members;
+	void *map;
+
+	/* Mapped twice, when first needed; then for life. Under lock. */
+	char *ring_read;  /* for consumers */
+	char *ring_write; /* for producers and rescuers */
+
+	/*
+	 * share_fd is what shmq_fd() shows and may travel over a socket, so
+	 * its description never holds a lease. lease_fd never leaves us.
+	 */
+	int share_fd;
+	int lease_fd;
+
+	/*
+	 * Guards the fields below and every change of a lease. Never taken on
+	 * the message path.
+	 */
+	pthread_mutex_t lock;
+	struct endpoint **endpoints; /* by member entry: ours, or NULL */
+	uint32_t *sharers;           /* by group: our consumers that share its
+					lease byte */
+
+	/* registry.c */
+	struct cds_lfht_node node;
+	struct urcu_ref ref;
+	dev_t dev;
+	ino_t ino;
+};
+
+/*
+ * Build a new queue. With a name: the file appears under it complete or not
+ * at all; -EEXIST if there is one. With name NULL: a sealed memfd.
+ */
+int shmqi_segment_create(struct segment **out, const struct name *name,
+			 mode_t mode, const struct geometry *geo);
+
+/*
+ * Map an existing queue. Takes over fd, also on error. st is fd's status.
+ */
+int shmqi_segment_open(struct segment **out, int fd, const struct stat *st,
+		       bool writable);
+
+void shmqi_segment_destroy(struct segment *seg);
+
+/* Map the ring, under lock. 0 or a negative errno. */
+int shmqi_segment_map_read(struct segment *seg);
+int shmqi_segment_map_write(struct segment *seg);
+
+/* One word of the ring, for those who only look; 0 if it cannot be read. */
+uint64_t shmqi_segment_peek(const struct segment *seg, uint64_t pos);
+
+/*
+ * In a forked child, under lock: leave the parent's descriptions, so that its
+ * death shows, and forget its endpoints. Returns how many there were.
+ */
+unsigned shmqi_segment_forked(struct segment *seg);
+
+/* A descriptor of the same file with a description of its own. */
+int shmqi_reopen(int fd, int flags);
+
+static inline struct sh_member *member_at(const struct segment *seg,
+					  uint32_t index)
+{
+	return &seg->members[index];
+}
+
+#endif

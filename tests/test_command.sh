@@ -1,0 +1,440 @@
+# SPDX-License-Identifier: MIT
+#
+# The shmq command from outside: what it prints, what it moves, how it exits.
+# No check depends on how fast anything is. SHMQ names the command.
+
+SHMQ=${SHMQ:-./tools/shmq}
+if ! [ -x "$SHMQ" ]; then
+	echo "$SHMQ: no such program"
+	exit 1
+fi
+
+umask 022
+dir=$(mktemp -d "${SHMQ_DIR:-${TMPDIR:-/tmp}}/command.XXXXXX") || exit 1
+SHMQ_DIR=$dir/queues
+work=$dir/work
+mkdir "$SHMQ_DIR" "$work" || exit 1
+export SHMQ_DIR
+
+background=
+finish() {
+	for pid in $background; do
+		kill -KILL "$pid" 2>/dev/null && wait "$pid"
+	done 2>/dev/null
+	rm -rf "$dir"
+}
+trap finish EXIT
+trap 'exit 1' HUP INT TERM
+
+failed=0
+fail() {
+	failed=1
+	printf 'not as it should be: %s\n' "$*"
+}
+
+# expect STATUS WORD...: run the command, keep what it says.
+expect() {
+	wanted=$1
+	shift
+	"$SHMQ" "$@" >"$work/out" 2>"$work/err"
+	got=$?
+	[ $got -eq "$wanted" ] && return
+	fail "shmq $*: exit status $got instead of $wanted"
+	cat "$work/err"
+}
+
+# out_is FORMAT WHAT
+out_is() {
+	# shellcheck disable=SC2059
+	printf -- "$1" | cmp -s - "$work/out" && return
+	fail "$2: output is"
+	cat "$work/out"
+}
+
+out_has() {
+	grep -qF -e "$1" "$work/out" && return
+	fail "output lacks '$1':"
+	cat "$work/out"
+}
+
+err_has() {
+	grep -qF -e "$1" "$work/err" && return
+	fail "standard error lacks '$1':"
+	cat "$work/err"
+}
+
+# ended PID STATUS WHAT: wait for a background process.
+ended() {
+	wait "$1"
+	got=$?
+	[ $got -eq "$2" ] || fail "$3: exit status $got instead of $2"
+}
+
+wrong_usage_exits_with_2_and_help_with_0() {
+	expect 2
+	expect 2 nonsense
+	expect 2 --nonsense
+	expect 2 help nonsense
+	expect 0 --help
+	out_has "Examples:"
+	expect 0 --version
+	out_has "shmq "
+	for verb in create send recv stat ls rm; do
+		expect 2 $verb --nonsense
+		err_has "shmq $verb: "
+		expect 0 $verb --help
+		out_has "usage: shmq $verb"
+		out_has "Examples:"
+		cp "$work/out" "$work/help"
+		expect 0 help $verb
+		cmp -s "$work/help" "$work/out" || fail "help $verb differs"
+		[ $verb = ls ] || expect 2 $verb
+	done
+	expect 2 create a b
+	expect 2 send a b c
+	expect 2 recv a b
+	expect 2 ls a
+	for size in 0 -1 4X K 1KB 99999999999999999999 17179869184G; do
+		expect 2 create q --capacity "$size"
+	done
+	for seconds in -1 x 1s nan inf ''; do
+		expect 2 send q m --timeout "$seconds"
+	done
+	expect 2 recv q --count 0
+	expect 2 recv q --count
+	expect 2 recv q --raw --json
+	expect 2 recv q --raw=yes
+	expect 2 send q m --block 4K
+	expect 2 create q --mode 9
+	expect 2 create ..
+	expect 1 stat q
+	[ -z "$(ls -A "$SHMQ_DIR")" ] || fail "wrong usage left a file"
+}
+
+a_queue_is_created_shown_listed_and_removed() {
+	expect 0 create q --capacity 64K --mode 600
+	out_is '' create
+	[ "$(stat -c %a "$SHMQ_DIR/q")" = 600 ] || fail "mode is not 600"
+	expect 0 create q
+	expect 0 create --capacity 65536 q
+	expect 0 create q --capacity 50000
+	expect 1 create q --capacity 128K
+	err_has "64 KiB"
+	expect 1 create q --single-producer
+	expect 1 create q --excl
+	expect 0 create "$work/r" --json --single-producer --max-members 5
+	out_has '"created": true'
+	out_has '"single-producer"'
+	expect 0 create "$work/file" --json --capacity=2M
+	out_has '"capacity_bytes": 2097152'
+	out_has '"max_message_bytes": 524288'
+	expect 0 create "$work/file" --json
+	out_has '"created": false'
+	expect 0 send q one
+	expect 0 send q two
+	expect 0 stat q
+	out_has "64 KiB"
+	out_has "2 messages"
+	out_has "default"
+	expect 0 stat --json q
+	out_has '"depth_messages": 2'
+	expect 0 ls
+	out_has q
+	expect 0 ls --json
+	out_has '"name": "q"'
+	expect 1 rm missing q
+	err_has missing
+	expect 0 rm "$work/file"
+	expect 1 stat q
+	expect 1 send q m
+	expect 1 recv q
+	expect 0 ls
+	out_is '' 'ls of an empty directory'
+}
+
+options_may_stand_anywhere_and_dashes_end_them() {
+	expect 0 send --create q -- --count
+	expect 0 send q --timeout 5 plain
+	expect 0 recv --count 1 q
+	out_is '--count\n' 'a message with dashes'
+	expect 0 recv q --count=1
+	out_is 'plain\n' 'a message between options'
+	expect 0 rm -- q
+}
+
+lines_are_messages_empty_ones_and_the_last_too() {
+	printf 'one\n\nthree\nlast' | "$SHMQ" send q --create ||
+		fail "send of four lines"
+	expect 0 stat q --json
+	out_has '"depth_messages": 4'
+	expect 0 recv q --count 3
+	out_is 'one\n\nthree\n' 'three lines'
+	expect 0 recv q
+	out_is 'last\n' 'a last line without newline'
+	expect 1 recv q
+	err_has "empty"
+	expect 1 recv q --timeout 0.01
+	expect 0 send q ''
+	expect 0 send q x
+	expect 0 recv q --raw
+	out_is 'x' 'raw'
+	"$SHMQ" send q </dev/null || fail "send of nothing"
+	expect 1 recv q
+	expect 0 rm q
+}
+
+a_full_queue_makes_send_say_no() {
+	expect 0 create q --capacity 4K
+	seq 1 5000 >"$work/lines"
+	"$SHMQ" send q --timeout 0 <"$work/lines" 2>"$work/err"
+	[ $? -eq 1 ] || fail "send to a full queue succeeded"
+	err_has full
+	expect 1 send q more --timeout 0.01
+	err_has full
+	expect 0 recv q
+	n=$(wc -l <"$work/out")
+	head -n "$n" "$work/lines" | cmp -s - "$work/out" ||
+		fail "a full queue holds something else than the first $n lines"
+	[ "$n" -gt 0 ] || fail "nothing was sent"
+	expect 0 rm q
+}
+
+too_long_messages_are_named_and_those_before_are_sent() {
+	long=$(printf '%01025d' 7)
+	fits=$(printf '%01024d' 7)
+	expect 0 create q --capacity 4K
+	printf 'ok\n%s\n%s\nno\n' "$fits" "$long" |
+		"$SHMQ" send q 2>"$work/err"
+	[ $? -eq 1 ] || fail "a line that is too long was sent"
+	err_has "line 3"
+	err_has 1024
+	expect 0 recv q
+	printf 'ok\n%s\n' "$fits" | cmp -s - "$work/out" ||
+		fail "not the lines before the long one"
+	expect 1 send q "$long"
+	err_has 1024
+	expect 1 send q --block 2K
+	err_has 1024
+	expect 1 recv q
+	expect 0 rm q
+}
+
+blocks_come_back_byte_for_byte() {
+	head -c 3000001 /dev/urandom >"$work/blob"
+	expect 0 create q
+	"$SHMQ" send q --block 64K <"$work/blob" &
+	background="$background $!"
+	expect 0 recv q --raw --timeout 100 --count 46
+	ended $! 0 "send --block"
+	cmp -s "$work/blob" "$work/out" || fail "the blob changed"
+	cat "$work/blob" | "$SHMQ" send q --block 999 --timeout 100 &
+	background="$background $!"
+	expect 0 recv q --raw --follow --count 3004
+	ended $! 0 "send --block 999"
+	cmp -s "$work/blob" "$work/out" || fail "the small blocks changed"
+	expect 1 recv q
+	expect 0 rm q
+}
+
+json_tells_text_from_other_data() {
+	expect 0 send q --create 'say "hi"'
+	printf '\377\0\n' | "$SHMQ" send q || fail "send of binary data"
+	expect 0 recv q --json
+	[ "$(wc -l <"$work/out")" -eq 2 ] || fail "not one object a line"
+	out_has '"seq":0'
+	out_has '"redelivered":false'
+	out_has '"encoding":"text","data":"say \"hi\""'
+	out_has '"len":2'
+	out_has '"encoding":"base64","data":"/wA="'
+	expect 0 rm q
+}
+
+a_line_from_an_open_pipe_is_sent_at_once() {
+	expect 0 create q
+	mkfifo "$work/fifo"
+	"$SHMQ" send q <"$work/fifo" &
+	sender=$!
+	background="$background $sender"
+	exec 3>"$work/fifo"
+	for word in first second third; do
+		echo $word >&3
+		expect 0 recv q --count 1 --timeout 100
+		out_is "$word\n" 'the line just written'
+	done
+	exec 3>&-
+	ended $sender 0 "send from a pipe"
+	rm "$work/fifo"
+	expect 0 rm q
+}
+
+many_senders_and_receivers_move_each_line_once_and_in_order() {
+	expect 0 create q --capacity 64K
+	: >"$work/sent"
+	receivers=
+	for i in 1 2 3; do
+		"$SHMQ" recv q --follow >"$work/got$i" &
+		receivers="$receivers $!"
+	done
+	background="$background $receivers"
+	senders=
+	for i in 1 2 3; do
+		seq -f "s$i %06.0f" 1 5000 >"$work/sent$i"
+		"$SHMQ" send q <"$work/sent$i" &
+		senders="$senders $!"
+	done
+	background="$background $senders"
+	for pid in $senders; do
+		ended "$pid" 0 "a sender"
+	done
+	for pid in $receivers; do
+		kill -TERM "$pid"
+	done
+	for pid in $receivers; do
+		ended "$pid" 143 "a receiver"
+	done
+	"$SHMQ" recv q >"$work/got4" 2>/dev/null
+	sort "$work"/got[1-4] >"$work/all"
+	cat "$work"/sent[1-3] | cmp -s - "$work/all" ||
+		fail "15000 lines went in, and other ones came out"
+	for i in 1 2 3; do
+		for j in 1 2 3; do
+			grep "^s$i" "$work/got$j" | sort -c 2>/dev/null ||
+				fail "receiver $j: sender $i out of order"
+		done
+	done
+	rm -f "$work"/got* "$work"/sent*
+	expect 0 rm q
+}
+
+receivers_of_one_message_each_get_different_ones() {
+	expect 0 create q
+	seq 1 40 | "$SHMQ" send q || fail "send of 40 lines"
+	loops=
+	for i in 1 2 3 4; do
+		for j in 1 2 3 4 5 6 7 8 9 10; do
+			"$SHMQ" recv q --count 1 --timeout 100 || break
+		done >"$work/got$i" &
+		loops="$loops $!"
+	done
+	background="$background $loops"
+	for pid in $loops; do
+		ended "$pid" 0 "a loop of receivers"
+	done
+	seq 1 40 >"$work/sent"
+	sort -n "$work"/got[1-4] | cmp -s "$work/sent" - ||
+		fail "40 receivers did not get 40 messages"
+	expect 1 recv q
+	rm -f "$work"/got*
+	expect 0 rm q
+}
+
+what_cannot_be_written_stays_in_the_queue() {
+	expect 0 create q
+	seq 1 10 | "$SHMQ" send q || fail "send of 10 lines"
+	mkfifo "$work/fifo"
+	# A pipe that nobody reads any more.
+	exec 3<>"$work/fifo" 4>"$work/fifo" 3>&-
+	"$SHMQ" recv q >&4 2>"$work/err"
+	got=$?
+	exec 4>&-
+	[ $got -eq 141 ] || fail "recv to a closed pipe: exit status $got"
+	[ -s "$work/err" ] && fail "recv to a closed pipe is not quiet"
+	rm "$work/fifo"
+	if [ -c /dev/full ]; then
+		"$SHMQ" recv q >/dev/full 2>"$work/err"
+		[ $? -eq 1 ] || fail "recv to a full device succeeded"
+		err_has "standard output"
+		"$SHMQ" stat q >/dev/full 2>"$work/err"
+		[ $? -eq 1 ] || fail "stat to a full device succeeded"
+	fi
+	"$SHMQ" recv q >&- 2>"$work/err"
+	[ $? -eq 1 ] || fail "recv to a closed descriptor succeeded"
+	"$SHMQ" send q <&- 2>"$work/err"
+	[ $? -eq 1 ] || fail "send from a closed descriptor succeeded"
+	err_has "standard input"
+	expect 0 recv q --json --count 1
+	out_has '"redelivered":true'
+	expect 0 recv q
+	seq 2 10 | cmp -s - "$work/out" || fail "not the other nine lines"
+	expect 0 rm q
+}
+
+signals_end_it_between_two_messages() {
+	expect 0 create q --capacity 4K
+	mkfifo "$work/fifo"
+	for signal in INT TERM; do
+		case $signal in
+		INT) status=130 ;;
+		TERM) status=143 ;;
+		esac
+		"$SHMQ" recv --follow q >"$work/fifo" &
+		receiver=$!
+		background="$background $receiver"
+		exec 3<"$work/fifo"
+		expect 0 send q hello
+		read -r line <&3
+		[ "$line" = hello ] || fail "recv --follow printed '$line'"
+		kill -$signal $receiver
+		ended $receiver "$status" "recv --follow"
+		exec 3<&-
+	done
+	expect 1 recv q
+
+	# A sender that waits for room, or is about to.
+	seq -f '%0200.0f' 1 200 >"$work/lines"
+	"$SHMQ" send q <"$work/lines" 2>"$work/err" &
+	sender=$!
+	background="$background $sender"
+	expect 0 recv q --count 1 --follow
+	cp "$work/out" "$work/first"
+	kill -TERM $sender
+	ended $sender 143 "send to a full queue"
+	err_has "SIGTERM"
+	"$SHMQ" recv q >"$work/out"
+	cat "$work/first" "$work/out" >"$work/all"
+	n=$(wc -l <"$work/all")
+	head -n "$n" "$work/lines" | cmp -s - "$work/all" ||
+		fail "an interrupted sender left something else than $n lines"
+	rm "$work/fifo"
+	expect 0 rm q
+}
+
+what_is_not_a_queue_is_refused() {
+	head -c 100000 /dev/urandom >"$SHMQ_DIR/junk"
+	: >"$SHMQ_DIR/empty"
+	mkfifo "$SHMQ_DIR/fifo"
+	expect 0 create bad
+	dd if=/dev/zero of="$SHMQ_DIR/bad" bs=8 seek=3 count=1 conv=notrunc \
+		2>/dev/null
+	for name in junk empty bad; do
+		expect 3 stat $name
+		err_has "shmq stat: $name: "
+		expect 3 send $name m
+		expect 3 recv $name
+		expect 3 send $name --create m
+	done
+	expect 3 rm junk
+	[ -f "$SHMQ_DIR/junk" ] || fail "rm removed a file of somebody else"
+	expect 0 ls
+	out_has damaged
+	grep -q 'junk\|empty\|fifo' "$work/out" && fail "ls shows other files"
+	expect 0 ls --json
+	out_has '"damaged": true'
+	rm -f "$SHMQ_DIR"/*
+}
+
+wrong_usage_exits_with_2_and_help_with_0
+a_queue_is_created_shown_listed_and_removed
+options_may_stand_anywhere_and_dashes_end_them
+lines_are_messages_empty_ones_and_the_last_too
+a_full_queue_makes_send_say_no
+too_long_messages_are_named_and_those_before_are_sent
+blocks_come_back_byte_for_byte
+json_tells_text_from_other_data
+a_line_from_an_open_pipe_is_sent_at_once
+many_senders_and_receivers_move_each_line_once_and_in_order
+receivers_of_one_message_each_get_different_ones
+what_cannot_be_written_stays_in_the_queue
+signals_end_it_between_two_messages
+what_is_not_a_queue_is_refused
+exit $failed
