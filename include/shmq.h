@@ -94,7 +94,7 @@ struct shmq_attr {
 	uint64_t flags;       /* SHMQ_SINGLE_PRODUCER and so on */
 	uint32_t max_members; /* producers and consumers alive at a time, 1 to
 				 4000; 0: 64 */
-	uint32_t max_groups;  /* 1 to 256; 0: 16 */
+	uint32_t max_groups;  /* 1 to 250; 0: 16 */
 };
 #define SHMQ_ATTR_INIT                                                         \
 	{                                                                      \
@@ -216,7 +216,7 @@ int shmq_open(struct shmq **out, const char *name, int flags, mode_t mode,
  * shmq_fd() over a Unix socket to shmq_open_fd().
  *
  * Blocks, Shared, Progress, Order  as shmq_open
- * Return    0; -EINVAL, -E2BIG, -ENOSPC, -ENOMEM, -EMFILE, -ENFILE,
+ * Return    0; -EINVAL, -E2BIG, -ENOSPC, -EFBIG, -ENOMEM, -EMFILE, -ENFILE,
  *           -EOPNOTSUPP, -ENOSYS, -EACCES, -EPERM, -EIO
  */
 int shmq_open_anonymous(struct shmq **out, const struct shmq_attr *attr);
@@ -229,7 +229,8 @@ int shmq_open_anonymous(struct shmq **out, const struct shmq_attr *attr);
  *   flags  0 or SHMQ_RDONLY
  *
  * Blocks, Shared, Progress, Order  as shmq_open
- * Return    0; -EINVAL, -EBADF, -EACCES, -EPERM, -EIO, -ENOSPC, -EDQUOT,
+ * Return    0; -EINVAL, -EBADF, -EISDIR, -EACCES, -EPERM, -EIO, -ENOSPC,
+ *           -EDQUOT,
  *           -ENOMEM, -EMFILE, -ENFILE, -ELOOP, -ENOENT, -EOPNOTSUPP, -EBADMSG,
  *           -EPROTONOSUPPORT, -ENOSYS
  */
@@ -254,8 +255,9 @@ int shmq_fd(const struct shmq *q);
 void shmq_close(struct shmq *q);
 
 /*
- * Remove a name. Processes that have the queue open go on using it; whoever
- * sleeps on it, or would have to, gets -EIDRM instead.
+ * Remove a name. Processes that have the queue open go on using it, but nobody
+ * sleeps on it any more: a call that sleeps, or would have to, returns -EIDRM.
+ * A call that was told not to wait goes on returning -EAGAIN.
  *
  * Blocks    for the file system only
  * Shared    anybody, any time
@@ -279,7 +281,8 @@ int shmq_unlink(const char *name);
  *           producer's place is free at once
  * Return    0; -EINVAL, -EBADF (the handle is read only), -EBUSY (a single
  *           producer is alive), -EUSERS (every member entry is in use by
- *           somebody alive), -ENOMEM, -EMFILE, -ENFILE, -ENOLCK, -EBADMSG
+ *           somebody alive), -ENOMEM, -EMFILE, -ENFILE, -ENOLCK, -ENOSYS (in a
+ *           forked child, where /proc is not mounted), -EBADMSG
  */
 int shmq_producer_open(struct shmq_producer **out, struct shmq *q,
 		       unsigned flags);
@@ -383,7 +386,7 @@ int shmq_discard(struct shmq_producer *p);
  * Return    0; -EINVAL, -ENAMETOOLONG, -EBADF (the handle is read only),
  *           -EBUSY (the group has its one consumer, or has others and
  *           SHMQ_EXCLUSIVE was asked for), -EUSERS, -EOPNOTSUPP, -ENOMEM,
- *           -EMFILE, -ENFILE, -ENOLCK, -EBADMSG
+ *           -EMFILE, -ENFILE, -ENOLCK, -ENOSYS, -EBADMSG
  */
 int shmq_consumer_open(struct shmq_consumer **out, struct shmq *q,
 		       const char *group, unsigned flags);
@@ -484,7 +487,7 @@ uint32_t shmq_group_entries(const struct shmq *q);
  *
  * Blocks never · Shared anybody · Progress independent of other processes
  * Return    how many dead members were cleaned up; -EINVAL, -EBADF (the handle
- *           is read only), -EBADMSG, -ENOMEM
+ *           is read only), -EBADMSG, -ENOMEM, -ENOLCK
  */
 int shmq_recover(struct shmq *q);
 

@@ -3,10 +3,10 @@
 #include "config.h"
 
 #include <errno.h>
-#include <string.h>
 
-#include "returned.h"
 #include "consumer.h"
+#include "copy.h"
+#include "returned.h"
 #include "wake.h"
 
 void shmqi_consumer_release_slots(struct shmq_consumer *c, unsigned from)
@@ -17,73 +17,87 @@ void shmqi_consumer_release_slots(struct shmq_consumer *c, unsigned from)
 	bell_look(&c->control->send);
 }
 
-/* Hand out what slot k, just adopted, names. How many messages, or length. */
-static int64_t hand_out_slot(struct shmq_consumer *c, const struct wanted *w,
-			     unsigned k, unsigned n)
+/*
+ * Hand out what was just adopted, after n messages. How many there are now, or
+ * the length of the one that was copied; -EAGAIN: only skipped records.
+ */
+static int64_t hand_out(struct shmq_consumer *c, const struct wanted *w,
+			const struct adoption *a, unsigned n)
 {
-	uint64_t pos = claim_pos(load_relaxed(&c->claims[k].word));
-	uint64_t end = load_relaxed(&c->claims[k].end);
+	uint64_t pos = a->pos;
 	uint64_t seq = load_acquire(&record_at(&c->ring, pos)->stamp) ^
 		       c->ring.cookie;
 	struct found found;
 
-	if (end - pos > c->ring.mask + 1)
-		return -EBADMSG;
-	for (; pos < end; pos += found.span, seq += found.count) {
+	for (; pos < a->end; pos += found.span, seq += found.count) {
 		if (!record_read(&c->ring, pos, &found))
 			return -EBADMSG;
 		if (found.flags & SH_RECORD_SKIP)
 			continue;
-		if (w->msgs && n < w->max)
-			msg_fill(&w->msgs[n++], &found, seq, true);
-		if (!w->msgs) {
-			if (found.size > w->size)
-				return -EBADMSG;
-			memcpy(w->buf, record_payload(found.record),
-			       found.size);
-			return found.size;
+		if (w->msgs) {
+			if (n < w->max)
+				msg_fill(&w->msgs[n++], &found, seq, true);
+			continue;
 		}
+		if (found.size > w->size)
+			return -EBADMSG;
+		copy_bytes(w->buf, record_payload(found.record), found.size);
+		return found.size;
 	}
-	return w->msgs ? (int64_t)n : -EAGAIN;
+	return n ? (int64_t)n : -EAGAIN;
+}
+
+/* One span after another, until there is enough. Under lock. */
+static int64_t adopt_spans(struct shmq_consumer *c, const struct wanted *w,
+			   struct adoption *a)
+{
+	/* edge RETURN */
+	uint64_t returns = load_acquire(&c->group->returns);
+	int64_t n = 0, m;
+
+	for (;;) {
+		int r;
+
+		a->messages = w->msgs ? w->max - (unsigned)n : 1;
+		r = shmqi_returned_adopt(c->ep.seg, a);
+		if (r == 0)
+			c->returns_seen = returns;
+		if (r <= 0)
+			return n ? n : r ? r : -EAGAIN;
+		c->kept_end = UINT64_MAX;
+		if (w->msgs)
+			c->slots = a->slots;
+		m = hand_out(c, w, a, (unsigned)n);
+		if (m == -EAGAIN && !w->msgs)
+			claim_done(&c->claims[--a->slots]);
+		if (m == -EAGAIN)
+			continue;
+		if (m < 0 || !w->msgs || (unsigned)m == w->max)
+			return m;
+		n = m;
+	}
 }
 
 int64_t shmqi_consumer_adopt(struct shmq_consumer *c, const struct wanted *w)
 {
 	struct segment *seg = c->ep.seg;
-	/* edge RETURN */
-	uint64_t returns = load_acquire(&c->group->returns);
-	unsigned before = c->slots;
 	struct adoption adoption = {
 		.ring = &c->ring,
 		.group = c->group_index,
 		.to = c->ep.index,
-		.slots = before,
-		.messages = w->msgs ? w->max : 1,
+		.first_slot = c->first_slot,
+		.slots = c->slots,
+		.join = w->msgs,
 		.max_size = w->msgs ? UINT64_MAX : w->size,
 	};
-	int64_t n = 0;
-	int r;
+	int64_t n;
 
 	pthread_mutex_lock(&seg->lock);
-	r = shmqi_returned_adopt(seg, &adoption);
+	n = adopt_spans(c, w, &adoption);
 	pthread_mutex_unlock(&seg->lock);
-	c->slots = adoption.slots;
-	c->kept_end = 0;
-	if (r == 0)
-		c->returns_seen = returns;
-	for (unsigned k = before; k < c->slots && n >= 0; k++) {
-		int64_t m = hand_out_slot(c, w, k, (unsigned)n);
-
-		/* A copy comes from one slot; the others are skipped records. */
-		if (w->msgs || m != -EAGAIN)
-			n = m;
-	}
-	if (n < 0)
-		return n;
-	if (c->slots == before)
-		return r < 0 ? r : -EAGAIN;
-	if (w->msgs && n)
-		return n;
-	shmqi_consumer_release_slots(c, before);
-	return adoption.messages || w->msgs ? -EAGAIN : n;
+	/* A copy is done with at once. */
+	if (adoption.slots > c->slots)
+		claim_done(&c->claims[adoption.slots - 1]);
+	bell_look(&c->control->send);
+	return n;
 }

@@ -3,8 +3,8 @@
 #include "config.h"
 
 #include <limits.h>
-#include <string.h>
 
+#include "copy.h"
 #include "producer.h"
 
 /* How many messages fit into room bytes, and the bytes they take. */
@@ -33,9 +33,7 @@ static void write_messages(struct shmq_producer *p,
 		struct sh_record *record = record_at(&p->ring, pos);
 		size_t len = messages[k].iov_len;
 
-		if (len)
-			memcpy(record_payload(record), messages[k].iov_base,
-			       len);
+		copy_bytes(record_payload(record), messages[k].iov_base, len);
 		publish(p, record, len, p->open.seq + k);
 		pos += record_span(len);
 	}

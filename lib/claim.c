@@ -18,7 +18,7 @@ int shmqi_claim_find_room(struct shmq_producer *p, uint64_t tail, uint64_t end)
 
 	if (end > SH_POS_MAX)
 		return -EOVERFLOW;
-	if (!shmqi_room_lowest(p->ep.seg, tail, &lowest, &p->held))
+	if (!shmqi_room_lowest(p->ep.seg, tail, &lowest))
 		return -EBADMSG;
 	limit = lowest + p->ring.mask + 1;
 	if (limit > SH_POS_MAX)
@@ -45,9 +45,9 @@ int shmqi_claim_among_many(struct shmq_producer *p, uint64_t span,
 				break;
 		}
 		if (c.owner != me && c.owner < p->ep.seg->geo.member_entries)
-			claim_help(tail, c,
+			claim_help(tail, SH_CLAIM_ANNOUNCED, c,
 				   &member_at(p->ep.seg, c.owner)->claims[0]);
-		claim_announce(p->claim, c.pos, to.pos, c.seq, count);
+		claim_announce(p->claim, SH_CLAIM_ANNOUNCED, c.pos, to.pos, c.seq, count);
 		if (likely(cursor_swap(tail, c, to))) {
 			claim_own(p->claim, c.pos);
 			p->open = (struct span){ c.pos, to.pos, c.seq };
@@ -86,19 +86,22 @@ static int look_around(void *self, bool long_enough)
 		pthread_mutex_unlock(&seg->lock);
 	}
 	if (r)
-		return r < 0 ? r : OUTLOOK_RETRY;
-	return p->held ? OUTLOOK_PEERS : OUTLOOK_RING;
+		return r > 0 ? OUTLOOK_RETRY :
+		       r == -EBADMSG ? r : OUTLOOK_PEERS;
+	/*
+	 * A consumer may die between making room and ringing. Who becomes one
+	 * rings, so without any it is safe to sleep.
+	 */
+	return shmqi_room_consumers(seg) ? OUTLOOK_PEERS : OUTLOOK_RING;
 }
 
 /* Full, and the caller will not wait: the dead must not keep it so. */
 static int poll_again(struct call *call)
 {
-	int64_t now = shmqi_clock_coarse_ns();
 	int r;
 
-	if (now < call->p->look_ns)
+	if (!poll_due(&call->p->poll))
 		return -EAGAIN;
-	call->p->look_ns = now + WAIT_BOUND_NS / 4;
 	r = look_around(call, true);
 	if (r < 0)
 		return r;

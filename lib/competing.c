@@ -11,10 +11,9 @@
 #include "config.h"
 
 #include <errno.h>
-#include <string.h>
-
 #include "members.h"
 #include "consumer.h"
+#include "copy.h"
 #include "wake.h"
 
 /* Lost swaps in a row; so many are no contention. */
@@ -44,6 +43,8 @@ static int look_at_cursor(struct shmq_consumer *c, const struct wanted *w,
 	look->end = look->at.pos;
 	look->seq = look->at.seq;
 	look->n = 0;
+	look->last.record = NULL;
+	look->last.size = 0;
 	while (look->n < max &&
 	       record_published(&c->ring, look->end, look->seq)) {
 		if (unlikely(!record_read(&c->ring, look->end, &found)) ||
@@ -96,16 +97,16 @@ static bool claim_look(struct shmq_consumer *c, const struct look *look)
 	const uint32_t me = c->ep.index;
 	uint32_t owner = look->at.owner;
 	struct cursor to = { look->end, look->seq, me };
+	uint32_t announced = SH_CLAIM_ANNOUNCED + 1 + c->group_index;
 
 	if (owner != me && owner < c->ep.seg->geo.member_entries)
-		claim_help(cursor, look->at,
+		claim_help(cursor, announced, look->at,
 			   &member_at(c->ep.seg, owner)->claims[0]);
-	claim_announce(&c->claims[0], look->at.pos, look->end, look->at.seq,
-		       0);
+	claim_announce(&c->claims[0], announced, look->at.pos, look->end,
+		       look->at.seq, 0);
 	if (!cursor_swap(cursor, look->at, to))
 		return false;
 	claim_own(&c->claims[0], look->at.pos);
-	bell_look(&c->control->send);
 	return true;
 }
 
@@ -129,14 +130,13 @@ static int64_t hand_out(struct shmq_consumer *c, const struct wanted *w,
 		c->lent_end = look->end;
 		return look->n;
 	}
-	if (look->last.size)
-		memcpy(w->buf, record_payload(look->last.record),
-		       look->last.size);
+	copy_bytes(w->buf, record_payload(look->last.record),
+		   look->last.size);
 	let_go(c);
 	return look->last.size;
 }
 
-static int64_t take_at_cursor(struct shmq_consumer *c, const struct wanted *w)
+int64_t shmqi_competing_take(struct shmq_consumer *c, const struct wanted *w)
 {
 	bool announced = false;
 	struct look look;
@@ -167,17 +167,6 @@ static int64_t take_at_cursor(struct shmq_consumer *c, const struct wanted *w)
 	return r;
 }
 
-int64_t shmqi_competing_take(struct shmq_consumer *c, const struct wanted *w)
-{
-	/* edge RETURN: pairs with finish_consumer, shmq_consumer_close */
-	if (unlikely(load_acquire(&c->group->returns) != c->returns_seen)) {
-		int64_t r = shmqi_consumer_adopt(c, w);
-
-		if (r != -EAGAIN)
-			return r;
-	}
-	return take_at_cursor(c, w);
-}
 
 void shmqi_competing_release(struct shmq_consumer *c)
 {

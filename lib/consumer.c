@@ -13,7 +13,7 @@
 #include "handle.h"
 #include "members.h"
 #include "recovery.h"
-#include "consumer.h"
+#include "serial.h"
 #include "wait.h"
 #include "wake.h"
 
@@ -30,10 +30,25 @@ static inline int check(const struct shmq_consumer *c)
 	return likely(c->ep.magic == ENDPOINT_CONSUMER) ? 0 : -ESTALE;
 }
 
+/* What others returned comes first. */
+static inline int64_t adopt(struct shmq_consumer *c, const struct wanted *w)
+{
+	/* edge RETURN: pairs with finish_consumer, shmq_consumer_close */
+	if (likely(load_acquire(&c->group->returns) == c->returns_seen))
+		return -EAGAIN;
+	return shmqi_consumer_adopt(c, w);
+}
+
 static inline int64_t take(struct shmq_consumer *c, const struct wanted *w)
 {
-	return c->serial ? shmqi_serial_take(c, w) :
-			   shmqi_competing_take(c, w);
+	int64_t r = adopt(c, w);
+
+	if (unlikely(r != -EAGAIN))
+		return r;
+	if (!c->serial)
+		return shmqi_competing_take(c, w);
+	return w->msgs ? serial_borrow(c, w->msgs, w->max) :
+			 serial_copy(c, w->buf, w->size);
 }
 
 static int64_t attempt(void *self)
@@ -86,7 +101,7 @@ static int look_around_locked(struct shmq_consumer *c, bool long_enough)
 	uint64_t tail;
 	int r = long_enough ? shmqi_recover_consumers(seg) : 0;
 
-	if (r)
+	if (r > 0 || r == -EBADMSG)
 		return r < 0 ? r : OUTLOOK_RETRY;
 	peers = has_peers(c, &returned);
 	if (returned && load_acquire(&c->group->returns) == c->returns_seen) {
@@ -107,7 +122,8 @@ static int look_around_locked(struct shmq_consumer *c, bool long_enough)
 	r = shmqi_recover_claim_at(seg, &c->ring, at.pos, at.seq);
 	if (r == -EBADMSG && moved_on(c, &at))
 		return OUTLOOK_RETRY;
-	return r < 0 ? r : r ? OUTLOOK_RETRY : OUTLOOK_CLAIM;
+	/* Out of memory or locks just now: wait, and try again. */
+	return r == -EBADMSG ? r : r > 0 ? OUTLOOK_RETRY : OUTLOOK_CLAIM;
 }
 
 static int look_around(void *self, bool long_enough)
@@ -125,13 +141,10 @@ static int look_around(void *self, bool long_enough)
  * to it all the same. */
 static int64_t poll_again(struct call *call)
 {
-	struct shmq_consumer *c = call->c;
-	int64_t now = shmqi_clock_coarse_ns();
 	int r;
 
-	if (now < c->look_ns)
+	if (!poll_due(&call->c->poll))
 		return -EAGAIN;
-	c->look_ns = now + WAIT_BOUND_NS / 4;
 	r = look_around(call, true);
 	if (r < 0)
 		return r;
@@ -227,6 +240,7 @@ static int begin(struct shmq_consumer *c, uint32_t group)
 	/* Look for returned spans once, whatever the count says. */
 	c->returns_seen = load_acquire(&c->group->returns) - 1;
 	c->first_slot = c->slots = 1;
+	c->kept_end = UINT64_MAX;
 	return c->serial ? shmqi_serial_begin(c) : 0;
 }
 
@@ -243,6 +257,9 @@ static int join(struct shmq_consumer *c, uint32_t group)
 	r = begin(c, group);
 	c->ep.magic = ENDPOINT_CONSUMER;
 	shmqi_member_enter(&c->ep, SH_MEMBER_CONSUMER);
+	/* Whoever sleeps without a bound does so because we were not here. */
+	bell_look(&c->control->send);
+	bell_look(&c->control->recv);
 	if (r)
 		shmqi_member_leave(&c->ep, c->serial, false);
 	return r;

@@ -17,6 +17,7 @@
 #include "cursor.h"
 #include "endpoint.h"
 #include "ring.h"
+#include "wait.h"
 
 struct shmq_consumer {
 	struct endpoint ep;
@@ -27,7 +28,7 @@ struct shmq_consumer {
 	uint32_t group_index;
 	bool serial;
 	uint32_t spin;
-	int64_t look_ns;       /* when a poller may look around again */
+	struct poll poll;
 	uint64_t returns_seen; /* group.returns when nothing was left */
 
 	/* Slots from first_slot below slots name spans that are held. */
@@ -45,7 +46,7 @@ struct shmq_consumer {
 	bool lent;
 	uint64_t lent_pos;
 	uint64_t lent_end;
-	uint64_t kept_end; /* of the last slot kept */
+	uint64_t kept_end; /* of the last slot kept; UINT64_MAX: adopted */
 };
 
 /* Where to put what is received: borrowed, or copied. */
@@ -57,22 +58,17 @@ struct wanted {
 };
 
 /*
- * Take what is there. Borrowed: how many. Copied: the length. -EAGAIN, if
- * there is nothing; -EMSGSIZE, -ENOBUFS, -EBADMSG.
+ * Take what is at the group's cursor. Borrowed: how many. Copied: the length.
+ * -EAGAIN, if there is nothing; -EMSGSIZE, -ENOBUFS, -EBADMSG.
  */
-int64_t shmqi_serial_take(struct shmq_consumer *c, const struct wanted *w);
 int64_t shmqi_competing_take(struct shmq_consumer *c, const struct wanted *w);
 
 /* The same from spans that others returned. */
 int64_t shmqi_consumer_adopt(struct shmq_consumer *c, const struct wanted *w);
 
 /* Done with everything on loan. */
-void shmqi_serial_release(struct shmq_consumer *c);
 void shmqi_competing_release(struct shmq_consumer *c);
 void shmqi_consumer_release_slots(struct shmq_consumer *c, unsigned from);
-
-/* Set up a new member's claim slots, or say -EBADMSG. */
-int shmqi_serial_begin(struct shmq_consumer *c);
 
 static inline void msg_fill(struct shmq_msg *msg, const struct found *found,
 			    uint64_t seq, bool redelivered)

@@ -4,20 +4,21 @@
 
 #include "cursor.h"
 
-/* A slot that changes this often under a look is being scribbled at. */
 #define LOOKS 1000
 
-bool shmqi_claim_holds(struct sh_cursor *sh, struct sh_claim *claim,
-		       uint32_t me, uint64_t *word)
+enum claim_fate shmqi_claim_look(struct sh_cursor *sh, struct sh_claim *claim,
+				 uint32_t me, uint64_t *word)
 {
 	for (int i = 0; i < LOOKS; i++) {
 		struct cursor c;
+		uint32_t state;
 
 		/* edges ANNOUNCE, DONE */
 		*word = load_acquire(&claim->word);
-		if (claim_state(*word) != SH_CLAIM_ANNOUNCED)
-			return claim_state(*word) == SH_CLAIM_OWNED ||
-			       claim_state(*word) == SH_CLAIM_ADOPTING;
+		state = claim_state(*word);
+		if (state < SH_CLAIM_ANNOUNCED)
+			return state == SH_CLAIM_OWNED ? CLAIM_HELD :
+							 CLAIM_NONE;
 		c = cursor_load(sh);
 		if (!cursor_unchanged(sh, c))
 			continue;
@@ -27,34 +28,28 @@ bool shmqi_claim_holds(struct sh_cursor *sh, struct sh_claim *claim,
 		 * the word, and so does a helper's hand.
 		 */
 		if (load_acquire(&claim->word) == *word)
-			return c.owner == me && c.pos != claim_pos(*word);
+			return c.owner == me && c.pos != claim_pos(*word) ?
+				       CLAIM_HELD :
+				       CLAIM_NONE;
 	}
-	return true;
+	return CLAIM_UNSURE;
 }
 
 void shmqi_claim_settle(struct sh_cursor *sh, struct sh_claim *claim,
 			uint32_t me)
 {
 	uint64_t word;
+	enum claim_fate fate = shmqi_claim_look(sh, claim, me, &word);
 
-	if (shmqi_claim_holds(sh, claim, me, &word)) {
-		if (claim_state(word) == SH_CLAIM_ANNOUNCED)
-			cas64(&claim->word, word,
-			      claim_pos(word) | SH_CLAIM_OWNED);
-	} else if (claim_state(word) == SH_CLAIM_ANNOUNCED) {
-		claim_done(claim);
-	}
-}
-
-void shmqi_cursor_disown(struct sh_cursor *sh, uint32_t me)
-{
-	for (int i = 0; i < LOOKS; i++) {
-		struct cursor c = cursor_load(sh), to = c;
-
-		to.owner = SH_NOBODY;
-		if (!cursor_unchanged(sh, c))
-			continue;
-		if (c.owner != me || cursor_swap(sh, c, to))
-			return;
-	}
+	if (claim_state(word) < SH_CLAIM_ANNOUNCED)
+		return;
+	/*
+	 * Unsure: the cursor went on all the time and nobody said OWNED, as
+	 * the first of them had to if this claim had won.
+	 */
+	if (fate == CLAIM_HELD)
+		cas64(&claim->word, word,
+		      claim_word(claim_pos(word), SH_CLAIM_OWNED));
+	else
+		cas64(&claim->word, word, SH_CLAIM_NONE);
 }

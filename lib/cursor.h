@@ -15,8 +15,9 @@
  * cursor again before the winner's slot says OWNED, so of all announced claims
  * only the one of the cursor's owner can be won without saying so.
  *
- * A member that leaves, or is cleaned up, takes its name off the cursors
- * (cursor_disown) before its entry can be used again.
+ * An entry may change hands while a cursor still names it. That does no harm:
+ * its new owner first announces at the position it reads there, and who
+ * announces where the cursor is has not won.
  */
 #ifndef SHMQI_CURSOR_H
 #define SHMQI_CURSOR_H
@@ -99,24 +100,34 @@ static inline void cursor_init(struct sh_cursor *sh, struct cursor c)
 	store_relaxed(&sh->at.hi, p.hi);
 }
 
+#define CLAIM_POS_MASK (SH_POS_MAX - SH_LINE)
+
 static inline uint32_t claim_state(uint64_t word)
 {
-	return word & 63;
+	return (uint32_t)((word & 63) | word >> 62 << 6);
 }
 
 static inline uint64_t claim_pos(uint64_t word)
 {
-	return word & ~UINT64_C(63);
+	return word & CLAIM_POS_MASK;
 }
 
-/* claim: slot 0 of the member that c names. c is as cursor_load() gave it. */
-static inline void claim_help(struct sh_cursor *sh, struct cursor c,
-			      struct sh_claim *claim)
+static inline uint64_t claim_word(uint64_t pos, uint32_t state)
+{
+	return pos | (state & 63) | (uint64_t)state >> 6 << 62;
+}
+
+/*
+ * state is what claimants at this cursor announce. claim: slot 0 of the member
+ * that c names; c is as cursor_load() gave it.
+ */
+static inline void claim_help(struct sh_cursor *sh, uint32_t state,
+			      struct cursor c, struct sh_claim *claim)
 {
 	/* edge ANNOUNCE: pairs with claim_announce */
 	uint64_t word = load_acquire(&claim->word);
 
-	if (likely(claim_state(word) != SH_CLAIM_ANNOUNCED))
+	if (likely(claim_state(word) != state))
 		return;
 	/*
 	 * Announced where the cursor is: it wants to claim again, its last win
@@ -124,36 +135,44 @@ static inline void claim_help(struct sh_cursor *sh, struct cursor c,
 	 * is the win that brought the cursor here.
 	 */
 	if (claim_pos(word) != c.pos && cursor_unchanged(sh, c))
-		cas64(&claim->word, word, claim_pos(word) | SH_CLAIM_OWNED);
+		cas64(&claim->word, word,
+		      claim_word(claim_pos(word), SH_CLAIM_OWNED));
 }
 
-static inline void claim_announce(struct sh_claim *claim, uint64_t pos,
-				  uint64_t end, uint64_t seq, uint64_t count)
+static inline void claim_announce(struct sh_claim *claim, uint32_t state,
+				  uint64_t pos, uint64_t end, uint64_t seq,
+				  uint64_t count)
 {
 	store_relaxed(&claim->end, end);
 	store_relaxed(&claim->seq, seq);
 	store_relaxed(&claim->count, count);
-	/* edge ANNOUNCE: pairs with claim_help, claim_settle, claim_holds */
-	store_release(&claim->word, pos | SH_CLAIM_ANNOUNCED);
+	/* edge ANNOUNCE: pairs with claim_help, shmqi_claim_look */
+	store_release(&claim->word, claim_word(pos, state));
 }
 
 static inline void claim_own(struct sh_claim *claim, uint64_t pos)
 {
-	store_release(&claim->word, pos | SH_CLAIM_OWNED);
+	store_release(&claim->word, claim_word(pos, SH_CLAIM_OWNED));
 }
 
 static inline void claim_done(struct sh_claim *claim)
 {
-	/* edge DONE: pairs with claim_settle, claim_holds */
+	/* edge DONE: pairs with shmqi_claim_look */
 	store_release(&claim->word, SH_CLAIM_NONE);
 }
 
+/* What became of a claim. */
+enum claim_fate {
+	CLAIM_NONE,   /* none, or announced and not won */
+	CLAIM_HELD,   /* owned, or announced and won */
+	CLAIM_UNSURE, /* looked too often: somebody scribbles */
+};
+
 /*
- * For anybody: does slot 0 of member me hold the span it names? True if its
- * word says so, or it is announced and has won.
+ * For anybody: does slot 0 of member me hold the span that *word names then?
  */
-bool shmqi_claim_holds(struct sh_cursor *sh, struct sh_claim *claim,
-		       uint32_t me, uint64_t *word);
+enum claim_fate shmqi_claim_look(struct sh_cursor *sh, struct sh_claim *claim,
+				 uint32_t me, uint64_t *word);
 
 /*
  * For the holder of the member's lease: turn ANNOUNCED into OWNED or NONE,
@@ -161,8 +180,5 @@ bool shmqi_claim_holds(struct sh_cursor *sh, struct sh_claim *claim,
  */
 void shmqi_claim_settle(struct sh_cursor *sh, struct sh_claim *claim,
 			uint32_t me);
-
-/* For the same, after that: take the member's name off the cursor. */
-void shmqi_cursor_disown(struct sh_cursor *sh, uint32_t me);
 
 #endif

@@ -50,17 +50,30 @@ static uint64_t power_of_two(uint64_t n)
 	return p;
 }
 
+/*
+ * More than may be alive, for what the dead have returned. That is at most
+ * what max_members and their adopters can hold, SH_CLAIMS spans each, packed
+ * into entries of SH_CLAIMS - 1; so as long as there is room for one more
+ * member, an entry can be freed for it.
+ */
+static uint32_t member_entries(uint32_t max_members)
+{
+	return max_members + max_members / 8 + 4;
+}
+
+static uint64_t bounds_off(const struct geometry *geo)
+{
+	return geo->members_off +
+	       (uint64_t)geo->member_entries * sizeof(struct sh_member);
+}
+
 /* Everything that follows from capacity, members, groups and flags. */
 static void lay_out(struct geometry *geo, uint64_t page)
 {
-	uint64_t bounds;
-
-	geo->member_entries = geo->max_members + 1;
+	geo->member_entries = member_entries(geo->max_members);
 	geo->members_off = SH_GROUPS_OFF +
 			   (uint64_t)geo->max_groups * sizeof(struct sh_group);
-	bounds = geo->members_off +
-		 (uint64_t)geo->member_entries * sizeof(struct sh_member);
-	geo->ring_off = round_up(bounds + SH_BOUNDS * sizeof(struct sh_bound),
+	geo->ring_off = round_up(bounds_off(geo) + SH_BOUNDS * sizeof(struct sh_bound),
 				 geo->flags & SHMQ_HUGEPAGES ? HUGE_PAGE :
 							       page);
 	geo->file_bytes = geo->ring_off + geo->capacity;
@@ -147,8 +160,7 @@ void shmqi_format_write(const struct geometry *geo, struct sh_header *h)
 	h->flags = geo->flags;
 	h->groups_off = SH_GROUPS_OFF;
 	h->members_off = geo->members_off;
-	h->bounds_off = geo->members_off + (uint64_t)geo->member_entries *
-						   sizeof(struct sh_member);
+	h->bounds_off = bounds_off(geo);
 	h->ring_off = geo->ring_off;
 	h->max_members = geo->max_members;
 	h->member_entries = geo->member_entries;
@@ -223,6 +235,7 @@ int shmqi_format_check(struct geometry *out, const struct sh_header *h,
 	lay_out(&geo, h->page_bytes);
 	if (h->groups_off != SH_GROUPS_OFF ||
 	    h->members_off != geo.members_off ||
+	    h->bounds_off != bounds_off(&geo) ||
 	    h->member_entries != geo.member_entries ||
 	    h->ring_off != geo.ring_off || h->file_bytes != geo.file_bytes)
 		return shmqi_error_say(-EBADMSG,

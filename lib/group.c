@@ -63,6 +63,12 @@ bool shmqi_group_place(const struct segment *seg, uint32_t index,
 		    !shmqi_serial_seq(serial->claims, c.pos, &c.seq))
 			continue;
 		/*
+		 * One that came meanwhile does not keep hi; one that left has
+		 * set it before, so it differs from what was read.
+		 */
+		if (serial_member(seg, index) != serial)
+			continue;
+		/*
 		 * A serial consumer overwrites the pair of this position only
 		 * after the cursor has left it.
 		 */

@@ -9,7 +9,7 @@
  *      256  zero                      up to 4096
  *     4096  struct sh_control   1024  the words that everybody meets at
  *     5120  struct sh_group      256  each, max_groups of them
- *        .  struct sh_member    1152  each, max_members + 1 of them
+ *        .  struct sh_member    1152  each, member_entries of them
  *        .  struct sh_bound       16  each, 64 of them: zero in version 1
  *        .  zero                      up to a page (2 MiB with huge pages)
  *  ring_off the ring         capacity records; mapped twice, back to back
@@ -58,7 +58,7 @@
 #define SH_SEQ_MAX (UINT64_C(1) << 57)  /* exclusive */
 #define SH_NOBODY 0xfffu                /* owner of a cursor: none */
 #define SH_MEMBERS_MAX 4000u
-#define SH_GROUPS_MAX 256u
+#define SH_GROUPS_MAX 250u
 #define SH_CAPACITY_MAX (UINT64_C(1) << 40)
 
 /*
@@ -80,7 +80,7 @@ struct sh_header {
 	uint64_t bounds_off;     /*  72  behind the members */
 	uint64_t ring_off;       /*  80  a multiple of page_bytes */
 	uint32_t max_members;    /*  88  1 to SH_MEMBERS_MAX */
-	uint32_t member_entries; /*  92  max_members + 1: see members.c */
+	uint32_t member_entries; /*  92  max_members and some: format.c */
 	uint32_t max_groups;     /*  96  1 to SH_GROUPS_MAX */
 	uint32_t page_bytes;     /* 100  of the creator's kernel */
 	uint64_t created_ns;     /* 104  CLOCK_REALTIME */
@@ -104,11 +104,12 @@ struct sh_cursor {
 
 /* Where one side sleeps. Awake wakers only read it. */
 struct sh_bell {
-	_Atomic uint32_t armed;  /* 1: somebody may be asleep; the futex word */
-	_Atomic uint32_t fenced; /* 1: membarrier does not reach every waker, so
-				    each puts a fence before looking; never
-				    goes back to 0 */
+	_Atomic uint64_t word; /* SH_BELL_ bits; the lower half is the futex */
 };
+#define SH_BELL_ARMED UINT64_C(1) /* somebody may be asleep */
+#define SH_BELL_FENCED (UINT64_C(1) << 32)
+/* FENCED: membarrier does not reach every waker, so each passes a fence before
+ * it looks. Never taken back. */
 
 /* Words on lines of their own: pairs of lines, for the adjacent prefetcher. */
 struct sh_control {
@@ -150,9 +151,11 @@ struct sh_group {
 #define SH_GROUP_USED 1u
 
 /*
- * A claim slot names a span [position, end). The word holds the position and,
- * in its low 6 bits, the state, so that one store or swap changes both; no
- * position is ever claimed twice, so a word read twice alike has not changed.
+ * A claim slot names a span [position, end). The word holds the position in
+ * bits 6 to 61 and, in the others, the state, so that one store or swap changes
+ * both. An announcement says at which cursor, and no position is won twice at
+ * one cursor; so a word that names a win and is read twice alike has not
+ * changed meanwhile, even if its entry has changed hands.
  *
  *                 announce            cursor swapped, or a helper
  *        NONE ------------> ANNOUNCED ---------------------------> OWNED
@@ -170,7 +173,7 @@ struct sh_group {
  * seq of slots 0 and 1 (group.h); only slots 2 and up may name spans.
  */
 struct sh_claim {
-	_Atomic uint64_t word;  /*  0  position | SH_CLAIM_ state */
+	_Atomic uint64_t word;  /*  0  position | state & 63 | state >> 6 << 62 */
 	_Atomic uint64_t end;   /*  8  position behind the span */
 	_Atomic uint64_t seq;   /* 16  producer: number of its first record;
 				       adopting: the slot it comes from */
@@ -178,10 +181,11 @@ struct sh_claim {
 				       member entry it comes from */
 };
 #define SH_CLAIM_NONE 0u
-#define SH_CLAIM_ANNOUNCED 1u
-#define SH_CLAIM_OWNED 2u
-#define SH_CLAIM_ADOPTING 3u
-#define SH_CLAIM_SERIAL 4u /* position 0; end: taken up to here */
+#define SH_CLAIM_OWNED 1u
+#define SH_CLAIM_ADOPTING 2u
+#define SH_CLAIM_SERIAL 3u    /* position 0; end: taken up to here */
+#define SH_CLAIM_ANNOUNCED 4u /* + 0: at the tail; + 1 + g: at the cursor of
+				 group g */
 #define SH_CLAIMS 32u
 
 /*

@@ -10,6 +10,7 @@ lib_libshmqi_la_SOURCES = \
 	lib/competing.c \
 	lib/consumer.c \
 	lib/consumer.h \
+	lib/copy.h \
 	lib/cursor.c \
 	lib/cursor.h \
 	lib/endpoint.c \
@@ -46,6 +47,7 @@ lib_libshmqi_la_SOURCES = \
 	lib/segment.c \
 	lib/segment.h \
 	lib/serial.c \
+	lib/serial.h \
 	lib/stat.c \
 	lib/wait.c \
 	lib/wait.h \

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Members. The table has one entry more than there may be live members: with
+ * Members. The table has more entries than there may be live members: with
  * fewer alive than that, either an entry is free, or one is dead and can be
- * cleaned up, or at least two hold returned spans and can be made one.
+ * cleaned up, or enough of them hold returned spans that these can be packed
+ * into fewer.
  */
 #include "config.h"
 
@@ -281,11 +282,11 @@ static int find_entry(struct segment *seg)
 				return alive;
 			if ((uint32_t)alive >= seg->geo.max_members)
 				return -EUSERS;
-			shmqi_returned_compact(seg);
 		}
 		for (uint32_t i = 0; i < seg->geo.member_entries; i++)
 			if (take_entry(seg, i))
 				return (int)i;
+		shmqi_returned_compact(seg);
 		sched_yield();
 	}
 	return -EUSERS;

@@ -3,8 +3,9 @@
 #include "config.h"
 
 #include <limits.h>
-#include <string.h>
 
+#include "copy.h"
+#include "error.h"
 #include "handle.h"
 #include "members.h"
 #include "producer.h"
@@ -28,8 +29,7 @@ int shmq_send(struct shmq_producer *p, const void *buf, size_t len,
 	if (unlikely(r))
 		return r;
 	record = record_at(&p->ring, p->open.pos);
-	if (likely(len))
-		memcpy(record_payload(record), buf, len);
+	copy_bytes(record_payload(record), buf, len);
 	publish(p, record, len, p->open.seq);
 	claim_finish(p);
 	return 0;
@@ -74,9 +74,8 @@ int shmq_sendv(struct shmq_producer *p, const struct iovec *iov, int iovcnt,
 
 		if (part > len - n)
 			part = len - n;
-		if (part)
-			memcpy((char *)record_payload(record) + n,
-			       iov[i].iov_base, part);
+		copy_bytes((char *)record_payload(record) + n,
+			   iov[i].iov_base, part);
 		n += part;
 	}
 	publish(p, record, len, p->open.seq);
@@ -156,6 +155,7 @@ int shmq_producer_open(struct shmq_producer **out, struct shmq *q,
 	struct segment *seg;
 	int r;
 
+	shmqi_error_clear();
 	if (!out || !q || flags)
 		return -EINVAL;
 	seg = q->seg;
@@ -200,8 +200,6 @@ void shmq_producer_close(struct shmq_producer *p)
 		if (p->reserved)
 			finish_reserved(p, 0, SH_RECORD_SKIP);
 		pthread_mutex_lock(&seg->lock);
-		if (!p->single)
-			shmqi_cursor_disown(&p->control->tail, p->ep.index);
 		shmqi_member_leave(&p->ep, p->single, false);
 		pthread_mutex_unlock(&seg->lock);
 	}

@@ -24,6 +24,7 @@
 #include "cursor.h"
 #include "endpoint.h"
 #include "ring.h"
+#include "wait.h"
 #include "wake.h"
 
 struct span {
@@ -41,10 +42,9 @@ struct shmq_producer {
 	struct cursor at; /* a single producer's own tail */
 	bool single;
 	bool reserved;    /* open is a reservation */
-	bool held;        /* as shmqi_room_lowest() last said */
 	uint32_t spin;
 	struct span open; /* the claim being written */
-	int64_t look_ns;  /* when a poller may look around again */
+	struct poll poll;
 	size_t reserved_size; /* bytes, if reserved */
 };
 

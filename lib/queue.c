@@ -36,10 +36,16 @@ static int new_handle(struct shmq **out, struct segment *seg)
 }
 
 static int create(struct segment **out, const struct name *name, mode_t mode,
-		  const struct geometry *geo)
+		  const struct shmq_attr *attr)
 {
-	int r = shmqi_segment_create(out, name, mode, geo);
+	struct geometry geo;
+	int r = shmqi_format_plan(&geo, attr);
 
+	if (!r)
+		r = shmqi_segment_create(out, name, mode, &geo);
+	if (r == -ENOENT && name)
+		return shmqi_error_say(r, "there is no directory %s",
+				       name->dir);
 	return r ? r : shmqi_registry_add(*out);
 }
 
@@ -58,10 +64,15 @@ static int check_file(int fd, struct stat *st)
 
 static int open_file(const char *path, bool writable)
 {
-	int fd = open(path, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC |
-				    O_NOCTTY | O_NONBLOCK);
+	int fd = shmqi_own_fd(open(path, (writable ? O_RDWR : O_RDONLY) |
+						 O_CLOEXEC | O_NOCTTY |
+						 O_NONBLOCK));
 
-	return fd < 0 ? -errno : fd;
+	if (fd == -ENXIO || fd == -ETXTBSY || fd == -ENODEV)
+		return shmqi_error_say(-EBADMSG,
+				       "not a queue: a socket, a device or a "
+				       "running program");
+	return fd;
 }
 
 static int open_existing(struct segment **out, const struct name *name,
@@ -91,7 +102,6 @@ int shmq_open(struct shmq **out, const char *name, int flags, mode_t mode,
 {
 	const int known = SHMQ_CREATE | SHMQ_EXCL | SHMQ_RDONLY;
 	struct segment *seg;
-	struct geometry geo;
 	struct name where;
 	int r;
 
@@ -103,10 +113,9 @@ int shmq_open(struct shmq **out, const char *name, int flags, mode_t mode,
 		return shmqi_error_say(-EINVAL,
 				       "a queue cannot be created read only");
 	r = shmqi_name_resolve(&where, name);
-	if (!r && flags & SHMQ_CREATE)
-		r = shmqi_format_plan(&geo, attr);
 	if (r)
 		return r;
+	/* Others may create or remove the name between the two steps. */
 	for (int i = 0; i < TRIES; i++) {
 		r = -ENOENT;
 		if (!(flags & SHMQ_EXCL))
@@ -114,7 +123,7 @@ int shmq_open(struct shmq **out, const char *name, int flags, mode_t mode,
 					  !(flags & SHMQ_RDONLY));
 		if (r != -ENOENT || !(flags & SHMQ_CREATE))
 			break;
-		r = create(&seg, &where, mode, &geo);
+		r = create(&seg, &where, mode, attr);
 		if (r != -EEXIST || flags & SHMQ_EXCL)
 			break;
 	}
@@ -124,15 +133,12 @@ int shmq_open(struct shmq **out, const char *name, int flags, mode_t mode,
 int shmq_open_anonymous(struct shmq **out, const struct shmq_attr *attr)
 {
 	struct segment *seg;
-	struct geometry geo;
 	int r;
 
 	shmqi_error_clear();
 	if (!out)
 		return -EINVAL;
-	r = shmqi_format_plan(&geo, attr);
-	if (!r)
-		r = create(&seg, NULL, 0, &geo);
+	r = create(&seg, NULL, 0, attr);
 	return r ? r : new_handle(out, seg);
 }
 
@@ -186,6 +192,14 @@ static int check_magic(int fd)
 	return 0;
 }
 
+static bool is_only_name(const struct name *name, const struct stat *st)
+{
+	struct stat here;
+
+	return st->st_nlink == 1 && lstat(name->path, &here) == 0 &&
+	       S_ISREG(here.st_mode);
+}
+
 /* Say, in the file that the name leads to, that the name is going. */
 static void say_moved(struct segment *seg, uint32_t moved)
 {
@@ -236,12 +250,17 @@ int shmq_unlink(const char *name)
 		close(fd);
 		return r;
 	}
-	/* One that is damaged, or not ours to write, has only its name. */
-	if (shmqi_registry_open(&seg, fd, &st,
-				(fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDWR))
+	/*
+	 * A symbolic link, one of several names, a queue that is damaged or not
+	 * ours to write: only the name goes.
+	 */
+	if (!is_only_name(&where, &st) ||
+	    (fcntl(fd, F_GETFL) & O_ACCMODE) != O_RDWR)
+		close(fd);
+	else if (shmqi_registry_open(&seg, fd, &st, true))
 		seg = NULL;
 	shmqi_error_clear();
-	r = remove_name(&where, seg && seg->writable ? seg : NULL);
+	r = remove_name(&where, seg);
 	if (seg)
 		shmqi_registry_put(seg);
 	return r;

@@ -61,7 +61,6 @@ static int finish_claimed(struct segment *seg, const struct ring *ring,
 			return -EBADMSG;
 		claim_done(claim);
 	}
-	shmqi_cursor_disown(tail, index);
 	return 0;
 }
 
@@ -128,7 +127,6 @@ int shmqi_recover_settle_consumer(struct segment *seg, uint32_t index,
 	}
 	shmqi_claim_settle(&group->cursor, &member->claims[0], index);
 	*held = shmqi_returned_settle(seg, index);
-	shmqi_cursor_disown(&group->cursor, index);
 	*out = group;
 	return 0;
 }
@@ -223,7 +221,7 @@ static bool may_cover(const struct segment *seg, struct sh_member *member,
 {
 	struct sh_claim *claim = &member->claims[0];
 
-	*word = pos | SH_CLAIM_OWNED;
+	*word = claim_word(pos, SH_CLAIM_OWNED);
 	if (seg->geo.flags & SHMQ_SINGLE_PRODUCER)
 		return true;
 	/* edges ANNOUNCE, DONE */

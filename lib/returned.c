@@ -72,37 +72,73 @@ static void span_move(struct segment *seg, uint32_t from, unsigned slot,
 	if (to_slot >= shmqi_member_slots(member_at(seg, to)))
 		store_release(&member_at(seg, to)->slots, to_slot + 1);
 	/* edge ANNOUNCE: pairs with void_adoptions, settle_adoption */
-	store_release(&new->word, pos | SH_CLAIM_ADOPTING);
+	store_release(&new->word, claim_word(pos, SH_CLAIM_ADOPTING));
 	/* edge MOVE: pairs with shmqi_room_lowest */
 	add_release(&seg->control->moves, 1);
 	/* edge DONE */
 	store_release(&old->word,
-		      x < end ? x | SH_CLAIM_OWNED : SH_CLAIM_NONE);
+		      x < end ? claim_word(x, SH_CLAIM_OWNED) : SH_CLAIM_NONE);
 	claim_own(new, pos);
 }
 
-static void settle_adoption(struct segment *seg, struct sh_claim *claim)
+static bool is_returned(const struct segment *seg, uint32_t index,
+			uint32_t group)
+{
+	struct sh_member *member = member_at(seg, index);
+
+	/* edge STATE */
+	return load_acquire(&member->state) == SH_MEMBER_RETURNED &&
+	       load_relaxed(&member->group) == group;
+}
+
+/* Is the slot that an adoption comes from still as it was before step 3? */
+static bool not_moved(const struct segment *seg, uint32_t from, uint64_t slot,
+		      uint32_t group, uint64_t pos)
+{
+	/* edge DONE: pairs with span_move */
+	uint64_t there = load_acquire(&member_at(seg, from)->claims[slot].word);
+
+	/* An entry that has been reused has given all it had. */
+	return is_returned(seg, from, group) &&
+	       claim_state(there) == SH_CLAIM_OWNED && claim_pos(there) == pos;
+}
+
+static void settle_adoption(struct segment *seg, uint32_t group,
+			    struct sh_claim *claim)
 {
 	/* edge ANNOUNCE: pairs with span_move */
 	uint64_t word = load_acquire(&claim->word);
 	uint64_t from = load_relaxed(&claim->count);
 	uint64_t slot = load_relaxed(&claim->seq);
-	uint64_t there;
 
 	if (claim_state(word) != SH_CLAIM_ADOPTING)
 		return;
-	if (from >= seg->geo.member_entries || slot >= SH_CLAIMS) {
-		cas64(&claim->word, word, SH_CLAIM_NONE);
-		return;
-	}
-	/* edge DONE: pairs with span_move */
-	there = load_acquire(&member_at(seg, (uint32_t)from)
-				      ->claims[slot].word);
-	if (claim_state(there) == SH_CLAIM_OWNED &&
-	    claim_pos(there) == claim_pos(word))
+	if (from >= seg->geo.member_entries || slot >= SH_CLAIMS ||
+	    not_moved(seg, (uint32_t)from, slot, group, claim_pos(word)))
 		cas64(&claim->word, word, SH_CLAIM_NONE);
 	else
-		cas64(&claim->word, word, claim_pos(word) | SH_CLAIM_OWNED);
+		cas64(&claim->word, word,
+		      claim_word(claim_pos(word), SH_CLAIM_OWNED));
+}
+
+/*
+ * Does another slot of the entry name the beginning of slot k's span? Then k is
+ * a copy that was about to go: of slot 0, kept in a higher slot, or of a slot
+ * that has been joined to its neighbour.
+ */
+static bool is_copy(struct sh_claim *claims, unsigned slots, unsigned k,
+		    uint64_t pos)
+{
+	for (unsigned i = 0; i < slots; i++) {
+		/* edge DONE */
+		uint64_t word = load_acquire(&claims[i].word);
+
+		if (i != k && claim_state(word) == SH_CLAIM_OWNED &&
+		    claim_pos(word) <= pos &&
+		    pos < load_relaxed(&claims[i].end))
+			return claim_pos(word) < pos || k < i;
+	}
+	return false;
 }
 
 bool shmqi_returned_settle(struct segment *seg, uint32_t index)
@@ -111,54 +147,51 @@ bool shmqi_returned_settle(struct segment *seg, uint32_t index)
 	struct sh_claim *claims = member->claims;
 	unsigned slots = shmqi_member_slots(member);
 	bool held = false;
-	uint64_t first, word;
 
-	/* Died between keeping slot 0's span in another slot and going on? */
-	first = load_acquire(&claims[0].word);
-	for (unsigned k = 1; k < slots; k++) {
-		settle_adoption(seg, &claims[k]);
-		word = load_acquire(&claims[k].word);
+	for (unsigned k = 1; k < slots; k++)
+		settle_adoption(seg, load_relaxed(&member->group), &claims[k]);
+	for (unsigned k = 0; k < slots; k++) {
+		/* edge DONE */
+		uint64_t word = load_acquire(&claims[k].word);
+
 		if (claim_state(word) != SH_CLAIM_OWNED)
 			continue;
-		held = true;
-		if (claim_state(first) == SH_CLAIM_OWNED &&
-		    claim_pos(first) >= claim_pos(word) &&
-		    claim_pos(first) < load_relaxed(&claims[k].end))
-			claim_done(&claims[0]);
+		if (is_copy(claims, slots, k, claim_pos(word)))
+			claim_done(&claims[k]);
+		else
+			held = true;
 	}
-	return held ||
-	       claim_state(load_acquire(&claims[0].word)) == SH_CLAIM_OWNED;
+	return held;
 }
 
 /*
- * How far into [pos, end) the adopter wants: *x. Returns 0, -EMSGSIZE if the
- * first message is too large, -EBADMSG.
+ * How far into [pos, end) the adopter wants: a->pos, a->end. 0, -EMSGSIZE if
+ * the first message is too large, -EBADMSG.
  */
-static int measure(struct adoption *a, uint64_t pos, uint64_t end,
-		   uint64_t *x, unsigned *messages)
+static int measure(struct adoption *a, uint64_t pos, uint64_t end)
 {
+	unsigned messages = 0;
 	struct found found;
 	uint64_t seq;
 
-	*messages = 0;
-	*x = pos;
+	a->pos = a->end = pos;
 	if (end <= pos || end - pos > a->ring->mask + 1)
 		return -EBADMSG;
 	/* A held record keeps its stamp, and the stamp its number. */
 	seq = load_acquire(&record_at(a->ring, pos)->stamp) ^ a->ring->cookie;
-	while (*x < end) {
-		if (!record_published(a->ring, *x, seq) ||
-		    !record_read(a->ring, *x, &found) ||
-		    found.span > end - *x)
+	while (a->end < end) {
+		if (!record_published(a->ring, a->end, seq) ||
+		    !record_read(a->ring, a->end, &found) ||
+		    found.span > end - a->end)
 			return -EBADMSG;
 		if (!(found.flags & SH_RECORD_SKIP)) {
-			if (*messages == a->messages)
+			if (messages == a->messages)
 				return 0;
 			if (found.size > a->max_size)
-				return *messages ? 0 : -EMSGSIZE;
-			++*messages;
+				return messages ? 0 : -EMSGSIZE;
+			messages++;
 		}
-		*x += found.span;
+		a->end += found.span;
 		seq += found.count;
 	}
 	return 0;
@@ -170,16 +203,6 @@ struct found_slot {
 	unsigned slot;
 	uint64_t pos;
 };
-
-static bool is_returned(const struct segment *seg, uint32_t index,
-			uint32_t group)
-{
-	struct sh_member *member = member_at(seg, index);
-
-	/* edge STATE */
-	return load_acquire(&member->state) == SH_MEMBER_RETURNED &&
-	       load_relaxed(&member->group) == group;
-}
 
 /* The lowest span of the entry. False: it has none. */
 static bool lowest_slot(const struct segment *seg, uint32_t index,
@@ -225,31 +248,46 @@ static bool lowest_returned(const struct segment *seg, uint32_t group,
 	return any;
 }
 
+/* The new slot follows the last one: let that one name both. */
+static void join_last(struct segment *seg, struct adoption *a)
+{
+	struct sh_claim *claim = &member_at(seg, a->to)->claims[a->slots - 1];
+
+	/* Relaxed: they are the adopter's own. */
+	if (a->slots - 1 <= a->first_slot ||
+	    claim_state(load_relaxed(&claim[-1].word)) != SH_CLAIM_OWNED ||
+	    load_relaxed(&claim[-1].end) != a->pos)
+		return;
+	/* edge DONE: for a moment both name it, see is_copy() */
+	store_release(&claim[-1].end, a->end);
+	claim_done(claim);
+	a->slots--;
+}
+
 /*
- * Under the lease of the entry: adopt the beginning of the slot. 0: all of it,
- * go on; 1: part of it, or no slot is left for it; -EMSGSIZE, -EBADMSG.
+ * Under the lease of the entry: adopt the beginning of the slot. 1: done;
+ * 0: somebody else has; -EMSGSIZE, -ENOBUFS, -EBADMSG.
  */
 static int adopt_slot(struct segment *seg, struct adoption *a,
 		      const struct found_slot *from)
 {
 	struct sh_claim *claim =
 		&member_at(seg, from->member)->claims[from->slot];
-	uint64_t end = load_relaxed(&claim->end), x;
-	unsigned messages;
 	int r;
 
-	/* Somebody adopted it before we had the lease. */
-	if (load_acquire(&claim->word) != (from->pos | SH_CLAIM_OWNED))
+	if (load_acquire(&claim->word) !=
+	    claim_word(from->pos, SH_CLAIM_OWNED))
 		return 0;
-	r = measure(a, from->pos, end, &x, &messages);
+	r = measure(a, from->pos, load_relaxed(&claim->end));
 	if (r)
 		return r;
-	if (!a->messages || a->slots == SH_CLAIMS)
-		return 1;
+	if (a->slots == SH_CLAIMS)
+		return -ENOBUFS;
 	void_adoptions(seg, from->member, from->slot);
-	span_move(seg, from->member, from->slot, a->to, a->slots++, x);
-	a->messages -= messages;
-	return x < end;
+	span_move(seg, from->member, from->slot, a->to, a->slots++, a->end);
+	if (a->join)
+		join_last(seg, a);
+	return 1;
 }
 
 /* As adopt_slot(); frees the entry when nothing is left in it. */
@@ -263,7 +301,7 @@ static int adopt_from(struct segment *seg, struct adoption *a,
 		return 0;
 	if (shmqi_returned_settle(seg, from->member))
 		r = adopt_slot(seg, a, from);
-	if (!r && !lowest_slot(seg, from->member, &rest))
+	if (!lowest_slot(seg, from->member, &rest))
 		/* edge STATE */
 		store_release(&member_at(seg, from->member)->state,
 			      SH_MEMBER_FREE);
@@ -292,7 +330,31 @@ int shmqi_returned_adopt(struct segment *seg, struct adoption *a)
 		r = adopt_from(seg, a, &slot);
 		shmqi_lease_drop(seg->lease_fd, lease);
 	}
-	return r ? r : busy;
+	return r ? r : busy ? -EAGAIN : 0;
+}
+
+/* Let adjacent spans of the entry be one. Its lease is held. */
+static void join_all(struct segment *seg, uint32_t index)
+{
+	struct sh_claim *claims = member_at(seg, index)->claims;
+
+	for (unsigned i = 0; i < SH_CLAIMS; i++) {
+		for (unsigned k = 0; k < SH_CLAIMS; k++) {
+			uint64_t one = load_acquire(&claims[i].word);
+			uint64_t next = load_acquire(&claims[k].word);
+
+			if (i == k || claim_state(one) != SH_CLAIM_OWNED ||
+			    claim_state(next) != SH_CLAIM_OWNED ||
+			    load_relaxed(&claims[i].end) != claim_pos(next))
+				continue;
+			void_adoptions(seg, index, k);
+			/* edge DONE: for a moment both name it */
+			store_release(&claims[i].end,
+				      load_relaxed(&claims[k].end));
+			claim_done(&claims[k]);
+			k = 0;
+		}
+	}
 }
 
 /* Both leases are held. Returns whether from is empty now. */
@@ -314,6 +376,8 @@ static bool merge(struct segment *seg, uint32_t from, uint32_t to)
 			return false;
 		void_adoptions(seg, from, s);
 		span_move(seg, from, s, to, k, load_relaxed(&source[s].end));
+		join_all(seg, to);
+		k = 1;
 	}
 	return true;
 }

@@ -21,15 +21,19 @@ struct adoption {
 	const struct ring *ring;
 	uint32_t group;
 	uint32_t to;         /* its member entry */
+	unsigned first_slot; /* below this its slots are for something else */
 	unsigned slots;      /* its claim slots in use; grows */
-	unsigned messages;   /* at most; counts down */
+	bool join;           /* a span that follows the last slot extends it */
+	unsigned messages;   /* at most */
 	uint64_t max_size;   /* of a message, or it is left there */
+	uint64_t pos, end;   /* what it got */
 };
 
 /*
- * Move returned messages of the group, lowest position first, to claim slots of
- * the adopter. 0: there is nothing more to be had; 1: there may be; -EMSGSIZE:
- * the first message is larger than max_size; -EBADMSG.
+ * Move the returned messages of the group that come first, as many as are
+ * wanted and adjacent, to a claim slot of the adopter. 1: done; 0: there are
+ * none; -EAGAIN: there are, and somebody else is at them; -EMSGSIZE: the first
+ * message is larger than max_size; -ENOBUFS: no slot is left; -EBADMSG.
  */
 int shmqi_returned_adopt(struct segment *seg, struct adoption *adoption);
 

@@ -18,20 +18,14 @@
 
 #define LOOKS 1000
 
-struct look {
-	uint64_t lowest;
-	bool held;
-};
-
-static void lower(struct look *look, uint64_t pos)
+static void lower(uint64_t *lowest, uint64_t pos)
 {
-	look->held = true;
-	if (pos < look->lowest)
-		look->lowest = pos;
+	if (pos < *lowest)
+		*lowest = pos;
 }
 
 static void look_at_member(const struct segment *seg, uint32_t index,
-			   struct look *look)
+			   uint64_t *lowest)
 {
 	struct sh_member *member = member_at(seg, index);
 	/* Once: what is checked is what is used. */
@@ -43,62 +37,58 @@ static void look_at_member(const struct segment *seg, uint32_t index,
 	if (group >= seg->geo.max_groups || !group_used(seg, group))
 		return;
 	cursor = &seg->groups[group].cursor;
-	if (claim_state(load_acquire(&member->claims[0].word)) ==
-	    SH_CLAIM_SERIAL) {
-		/* Its cursor is what it has released. */
-		if (load_acquire(&member->claims[0].end) != cursor_pos(cursor))
-			look->held = true;
-	} else if (shmqi_claim_holds(cursor, &member->claims[0], index,
-				     &word)) {
-		lower(look, claim_pos(word));
-	}
+	/* A serial consumer's cursor is what it has released. */
+	if (shmqi_claim_look(cursor, &member->claims[0], index, &word) !=
+	    CLAIM_NONE)
+		lower(lowest, claim_pos(word));
 	slots = shmqi_member_slots(member);
 	for (unsigned k = 1; k < slots; k++) {
 		/* edges ANNOUNCE, DONE */
 		word = load_acquire(&member->claims[k].word);
 		if (claim_state(word) == SH_CLAIM_OWNED ||
 		    claim_state(word) == SH_CLAIM_ADOPTING)
-			lower(look, claim_pos(word));
+			lower(lowest, claim_pos(word));
 	}
 }
 
-static struct look look_once(const struct segment *seg, uint64_t tail)
+static uint64_t look_once(const struct segment *seg, uint64_t tail)
 {
-	struct look look = { tail, false };
+	uint64_t lowest = tail;
 
-	for (uint32_t i = 0; i < seg->geo.max_groups; i++) {
-		uint64_t pos;
-
-		if (!group_used(seg, i))
-			continue;
-		pos = cursor_pos(&seg->groups[i].cursor);
-		if (pos < look.lowest)
-			look.lowest = pos;
-	}
+	for (uint32_t i = 0; i < seg->geo.max_groups; i++)
+		if (group_used(seg, i))
+			lower(&lowest, cursor_pos(&seg->groups[i].cursor));
 	for (uint32_t i = 0; i < shmqi_member_top(seg); i++) {
 		/* edge STATE */
 		uint32_t state = load_acquire(&member_at(seg, i)->state);
 
 		if (state == SH_MEMBER_CONSUMER ||
 		    state == SH_MEMBER_RETURNED)
-			look_at_member(seg, i, &look);
+			look_at_member(seg, i, &lowest);
 	}
-	return look;
+	return lowest;
 }
 
 bool shmqi_room_lowest(const struct segment *seg, uint64_t tail,
-		       uint64_t *lowest, bool *held)
+		       uint64_t *lowest)
 {
 	for (int i = 0; i < LOOKS; i++) {
 		/* edge MOVE: pairs with span_move */
 		uint64_t moves = load_acquire(&seg->control->moves);
-		struct look look = look_once(seg, tail);
 
-		if (load_acquire(&seg->control->moves) != moves)
-			continue;
-		*lowest = look.lowest;
-		*held = look.held;
-		return tail - look.lowest <= seg->geo.capacity;
+		*lowest = look_once(seg, tail);
+		if (load_acquire(&seg->control->moves) == moves)
+			return tail - *lowest <= seg->geo.capacity;
 	}
+	return false;
+}
+
+bool shmqi_room_consumers(const struct segment *seg)
+{
+	for (uint32_t i = 0; i < shmqi_member_top(seg); i++)
+		/* edge STATE */
+		if (load_acquire(&member_at(seg, i)->state) ==
+		    SH_MEMBER_CONSUMER)
+			return true;
 	return false;
 }

@@ -8,11 +8,12 @@
 /*
  * The lowest position that some group has not received or some consumer still
  * holds; with no group at all, the given tail. It never falls, so
- * lowest + capacity may be kept as a limit. `held`: somebody holds a claim, so
- * room may come without a ring (its holder may die); wait with a bound. False:
- * damage.
+ * lowest + capacity may be kept as a limit. False: damage.
  */
 bool shmqi_room_lowest(const struct segment *seg, uint64_t tail,
-		       uint64_t *lowest, bool *held);
+		       uint64_t *lowest);
+
+/* Is there any consumer, alive or dead? */
+bool shmqi_room_consumers(const struct segment *seg);
 
 #endif

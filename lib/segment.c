@@ -32,19 +32,32 @@ static unsigned how_to_map(const struct segment *seg)
 	       (seg->geo.flags & SHMQ_HUGEPAGES ? MAP_HUGE : 0);
 }
 
+int shmqi_own_fd(int fd)
+{
+	int copy;
+
+	if (fd < 0)
+		return -errno;
+	if (fd > STDERR_FILENO)
+		return fd;
+	copy = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	copy = copy < 0 ? -errno : copy;
+	close(fd);
+	return copy;
+}
+
 int shmqi_reopen(int fd, int flags)
 {
 	char path[32];
 	int copy;
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	copy = open(path, flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (copy >= 0)
-		return copy;
-	if (errno == ENOENT)
+	copy = shmqi_own_fd(
+		open(path, flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+	if (copy == -ENOENT)
 		return shmqi_error_say(-ENOSYS,
 				       "/proc is needed, and not mounted");
-	return -errno;
+	return copy;
 }
 
 static struct segment *new_segment(const struct geometry *geo, int fd,
@@ -136,19 +149,17 @@ static int temporary(const struct name *name, mode_t mode, char *path,
 
 	path[0] = '\0';
 	if (access("/proc/self/fd", F_OK) == 0) {
-		fd = open(name->dir, O_TMPFILE | O_RDWR | O_CLOEXEC, mode);
-		if (fd >= 0)
+		fd = shmqi_own_fd(open(name->dir,
+				       O_TMPFILE | O_RDWR | O_CLOEXEC, mode));
+		if (fd != -EOPNOTSUPP && fd != -EISDIR && fd != -ENOENT &&
+		    fd != -EINVAL)
 			return fd;
-		if (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT &&
-		    errno != EINVAL)
-			return -errno;
 	}
 	if ((size_t)snprintf(path, path_size, "%s.shmq-%08x%08x", name->dir,
 			     arc4random(), arc4random()) >= path_size)
 		return -ENAMETOOLONG;
-	fd = open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_NOFOLLOW,
-		  mode);
-	return fd < 0 ? -errno : fd;
+	return shmqi_own_fd(open(
+		path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_NOFOLLOW, mode));
 }
 
 static int give_name(const struct segment *seg, const struct name *name,
@@ -170,9 +181,10 @@ static int create_memfd(const struct geometry *geo)
 	const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
 	int fd, r;
 
-	fd = memfd_create("shmq", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	fd = shmqi_own_fd(
+		memfd_create("shmq", MFD_CLOEXEC | MFD_ALLOW_SEALING));
 	if (fd < 0)
-		return -errno;
+		return fd;
 	r = allocate(fd, geo->file_bytes);
 	if (!r && fcntl(fd, F_ADD_SEALS, seals) < 0)
 		r = -errno;
@@ -326,16 +338,6 @@ int shmqi_segment_map_read(struct segment *seg)
 int shmqi_segment_map_write(struct segment *seg)
 {
 	return map_ring(seg, &seg->ring_write, MAP_FOR_WRITING);
-}
-
-uint64_t shmqi_segment_peek(const struct segment *seg, uint64_t pos)
-{
-	off_t at = (off_t)(seg->geo.ring_off + (pos & (seg->geo.capacity - 1)));
-	uint64_t word;
-
-	return pread(seg->share_fd, &word, sizeof(word), at) == sizeof(word) ?
-		       word :
-		       0;
 }
 
 unsigned shmqi_segment_forked(struct segment *seg)

@@ -76,9 +76,6 @@ void shmqi_segment_destroy(struct segment *seg);
 int shmqi_segment_map_read(struct segment *seg);
 int shmqi_segment_map_write(struct segment *seg);
 
-/* One word of the ring, for those who only look; 0 if it cannot be read. */
-uint64_t shmqi_segment_peek(const struct segment *seg, uint64_t pos);
-
 /*
  * In a forked child, under lock: leave the parent's descriptions, so that its
  * death shows, and forget its endpoints. Returns how many there were.
@@ -87,6 +84,13 @@ unsigned shmqi_segment_forked(struct segment *seg);
 
 /* A descriptor of the same file with a description of its own. */
 int shmqi_reopen(int fd, int flags);
+
+/*
+ * The result of open(2), as a descriptor above the standard three or a
+ * negative errno: a process that runs without standard output must not write
+ * it into a queue.
+ */
+int shmqi_own_fd(int fd);
 
 static inline struct sh_member *member_at(const struct segment *seg,
 					  uint32_t index)

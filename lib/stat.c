@@ -14,6 +14,7 @@
 #include "handle.h"
 #include "members.h"
 #include "recovery.h"
+#include "ring.h"
 
 #define LOOKS 1000
 
@@ -88,6 +89,17 @@ int shmq_stat(struct shmq *q, struct shmq_stat *st)
 	return give(st, st->size, &s, sizeof(s));
 }
 
+static bool map_ring(struct segment *seg, struct ring *ring)
+{
+	int r;
+
+	pthread_mutex_lock(&seg->lock);
+	r = shmqi_segment_map_read(seg);
+	pthread_mutex_unlock(&seg->lock);
+	*ring = ring_of(&seg->geo, seg->ring_read);
+	return !r;
+}
+
 /* One claim, if it is held, into the sums. */
 static void add_claim(struct shmq_member_info *info, uint64_t pos,
 		      uint64_t end, uint64_t seq)
@@ -99,6 +111,29 @@ static void add_claim(struct shmq_member_info *info, uint64_t pos,
 	info->held_bytes += end - pos;
 }
 
+/*
+ * A single producer's claim has no slot: it is what lies between the last
+ * stamp and the tail.
+ */
+static uint64_t single_producer_claim(struct segment *seg,
+				      struct shmq_member_info *info)
+{
+	uint64_t end = cursor_pos(&seg->control->tail), pos, seq;
+	struct cursor place;
+	struct ring ring;
+
+	if (!group_used(seg, 0) || !map_ring(seg, &ring) ||
+	    !shmqi_group_place(seg, 0, &place))
+		return 0;
+	pos = place.pos;
+	seq = place.seq;
+	if (pos > end || end - pos > seg->geo.capacity ||
+	    !shmqi_ring_walk(&ring, &pos, &seq, end))
+		return 0;
+	add_claim(info, pos, end, seq);
+	return info->claims ? claim_word(pos, SH_CLAIM_OWNED) : 0;
+}
+
 static uint64_t producer_claim(const struct segment *seg,
 			       struct sh_member *member, uint32_t index,
 			       struct shmq_member_info *info)
@@ -106,23 +141,25 @@ static uint64_t producer_claim(const struct segment *seg,
 	struct sh_claim *claim = &member->claims[0];
 	uint64_t word;
 
-	if (!shmqi_claim_holds(&seg->control->tail, claim, index, &word))
+	if (shmqi_claim_look(&seg->control->tail, claim, index, &word) !=
+	    CLAIM_HELD)
 		return 0;
 	add_claim(info, claim_pos(word), load_relaxed(&claim->end),
 		  load_relaxed(&claim->seq));
 	return word;
 }
 
-/*
- * Held records keep their stamps; but a tool that only looks has no ring
- * mapped, so their numbers are read from the file.
- */
-static uint64_t seq_at(const struct segment *seg, uint64_t pos)
+/* Held records keep their stamps, and the stamp has the number. */
+static uint64_t seq_at(struct segment *seg, uint64_t pos)
 {
-	return shmqi_segment_peek(seg, pos) ^ seg->geo.cookie;
+	struct ring ring;
+
+	if (!map_ring(seg, &ring))
+		return 0;
+	return load_acquire(&record_at(&ring, pos)->stamp) ^ ring.cookie;
 }
 
-static uint64_t consumer_claims(const struct segment *seg,
+static uint64_t consumer_claims(struct segment *seg,
 				uint32_t group, uint32_t index,
 				struct shmq_member_info *info)
 {
@@ -137,8 +174,9 @@ static uint64_t consumer_claims(const struct segment *seg,
 		if (shmqi_serial_seq(claims, pos, &seq))
 			add_claim(info, pos, load_acquire(&claims[0].end),
 				  seq);
-		first = info->claims ? pos | SH_CLAIM_OWNED : 0;
-	} else if (shmqi_claim_holds(cursor, &claims[0], index, &word)) {
+		first = info->claims ? claim_word(pos, SH_CLAIM_OWNED) : 0;
+	} else if (shmqi_claim_look(cursor, &claims[0], index, &word) ==
+		   CLAIM_HELD) {
 		add_claim(info, claim_pos(word), load_relaxed(&claims[0].end),
 			  seq_at(seg, claim_pos(word)));
 		first = word;
@@ -171,7 +209,10 @@ static void describe(struct segment *seg, uint32_t index, uint32_t state,
 	memcpy(info->command, member->command, sizeof(info->command) - 1);
 	info->alive = state != SH_MEMBER_RETURNED &&
 		      shmqi_member_alive(seg, index);
-	if (state == SH_MEMBER_PRODUCER) {
+	if (state == SH_MEMBER_PRODUCER &&
+	    seg->geo.flags & SHMQ_SINGLE_PRODUCER) {
+		word = single_producer_claim(seg, info);
+	} else if (state == SH_MEMBER_PRODUCER) {
 		word = producer_claim(seg, member, index, info);
 	} else if (group < seg->geo.max_groups) {
 		memcpy(info->group, seg->groups[group].name,

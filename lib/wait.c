@@ -53,6 +53,18 @@ static int64_t bound_of(struct sleeping *s, int outlook, bool sure)
 	return s->bound;
 }
 
+bool shmqi_poll_due(struct poll *poll)
+{
+	int64_t now = shmqi_clock_coarse_ns();
+
+	poll->skip = now - poll->asked_ns < WAIT_BOUND_CLAIM_NS ? 7 : 0;
+	poll->asked_ns = now;
+	if (now - poll->looked_ns < WAIT_BOUND_NS / 4)
+		return false;
+	poll->looked_ns = now;
+	return true;
+}
+
 static int64_t deadline_of(int64_t timeout_ns)
 {
 	int64_t now;

@@ -48,6 +48,29 @@ struct waiter {
 };
 
 /*
+ * A poller: who calls again and again without waiting. Now and then it has to
+ * look around; the clock is asked at every call of a slow one, and at every
+ * eighth of a fast one.
+ */
+struct poll {
+	int64_t asked_ns;  /* when the clock was last asked */
+	int64_t looked_ns; /* when it last looked around */
+	uint32_t skip;     /* calls that do without the clock */
+};
+
+/* Is it time? */
+bool shmqi_poll_due(struct poll *poll);
+
+static inline bool poll_due(struct poll *poll)
+{
+	if (poll->skip) {
+		poll->skip--;
+		return false;
+	}
+	return shmqi_poll_due(poll);
+}
+
+/*
  * Wait until attempt succeeds or fails otherwise, at most timeout_ns, or
  * SHMQ_FOREVER. Its result; -ETIMEDOUT, -EINTR, -EIDRM or what look_around
  * said.

@@ -35,41 +35,55 @@ static long membarrier(int command)
 	return syscall(SYS_membarrier, command, 0, 0);
 }
 
+static void ask_for_fences(struct sh_bell *bell)
+{
+	atomic_fetch_or_explicit(&bell->word, SH_BELL_FENCED,
+				 memory_order_seq_cst);
+}
+
 void shmqi_bell_register(struct sh_bell *a, struct sh_bell *b)
 {
 	int saved = errno;
 
 	if (membarrier(MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED) != 0) {
-		store_relaxed(&a->fenced, 1);
-		store_relaxed(&b->fenced, 1);
-		full_fence();
+		ask_for_fences(a);
+		ask_for_fences(b);
 	}
 	errno = saved;
 }
 
+
+/*
+ * The kernel clears the futex and wakes the sleepers in one call: whoever is
+ * killed between clearing and waking would leave sleepers that nobody rings
+ * for again. The futex is the lower half of the word; both architectures are
+ * little-endian.
+ */
 void shmqi_bell_ring(struct sh_bell *bell)
 {
 	int saved = errno;
 
-	if (atomic_exchange_explicit(&bell->armed, 0, memory_order_acq_rel))
-		syscall(SYS_futex, &bell->armed, FUTEX_WAKE, INT_MAX, NULL,
-			NULL, 0);
+	full_fence();
+	/* edge ARM: pairs with shmqi_bell_arm */
+	if (load_acquire(&bell->word) & SH_BELL_ARMED)
+		syscall(SYS_futex, &bell->word, FUTEX_WAKE_OP, INT_MAX, 0,
+			&bell->word,
+			FUTEX_OP(FUTEX_OP_SET, 0, FUTEX_OP_CMP_EQ, 0));
 	errno = saved;
 }
 
 bool shmqi_bell_arm(struct sh_bell *bell)
 {
 	int saved = errno;
+	uint64_t old;
 	bool seen;
 
-	/* edge ARM: pairs with bell_look */
-	store_release(&bell->armed, 1);
-	full_fence();
+	/* edge ARM: pairs with bell_look, shmqi_bell_ring. A full fence. */
+	old = atomic_fetch_or_explicit(&bell->word, SH_BELL_ARMED,
+				       memory_order_seq_cst);
 	seen = membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED) == 0;
-	if (!seen && !load_relaxed(&bell->fenced)) {
-		store_relaxed(&bell->fenced, 1);
-		full_fence();
-	}
+	if (!seen && !(old & SH_BELL_FENCED))
+		ask_for_fences(bell);
 	errno = saved;
 	return seen;
 }
@@ -85,8 +99,9 @@ int shmqi_bell_sleep(struct sh_bell *bell, int64_t deadline_ns)
 	int saved = errno;
 	int r = 0;
 
-	if (syscall(SYS_futex, &bell->armed, FUTEX_WAIT_BITSET, 1, &deadline,
-		    NULL, FUTEX_BITSET_MATCH_ANY) != 0 &&
+	if (syscall(SYS_futex, &bell->word, FUTEX_WAIT_BITSET,
+		    (uint32_t)SH_BELL_ARMED, &deadline, NULL,
+		    FUTEX_BITSET_MATCH_ANY) != 0 &&
 	    (errno == EINTR || errno == ETIMEDOUT))
 		r = -errno;
 	errno = saved;

@@ -7,10 +7,10 @@
  * followed by a load of the other's word, so one of them must put a fence
  * between. It is the sleeper, who has time: membarrier makes every processor
  * that runs a registered member pass a fence, so wakers need none. Only if
- * some member's kernel denies that, `fenced` asks the wakers for theirs.
+ * some member's kernel denies that, FENCED asks the wakers for theirs.
  *
- * A waker clears the bell and wakes everybody: a wake-up given to one sleeper
- * could die with it. A bell left armed by a dead sleeper costs one needless
+ * A waker clears the bell and wakes everybody, in one system call: a wake-up
+ * given to one sleeper could die with it, and so could a waker in between. A bell left armed by a dead sleeper costs one needless
  * system call, once.
  */
 #ifndef SHMQI_WAKE_H
@@ -21,7 +21,7 @@
 #include "atomic.h"
 #include "layout.h"
 
-/* Wake all who sleep at the bell; slow. */
+/* Wake all who sleep at the bell, if any do; slow. */
 void shmqi_bell_ring(struct sh_bell *bell);
 
 /* Whoever changed what sleepers wait for calls this next. */
@@ -29,10 +29,8 @@ static inline void bell_look(struct sh_bell *bell)
 {
 	/* The load may not be moved before the change: see above. */
 	compiler_fence();
-	if (unlikely(load_relaxed(&bell->fenced)))
-		full_fence();
 	/* Relaxed: edge ARM is completed by the futex and by re-checking. */
-	if (unlikely(load_relaxed(&bell->armed)))
+	if (unlikely(load_relaxed(&bell->word)))
 		shmqi_bell_ring(bell);
 }
 

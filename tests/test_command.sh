@@ -94,7 +94,7 @@ wrong_usage_exits_with_2_and_help_with_0() {
 	expect 2 send a b c
 	expect 2 recv a b
 	expect 2 ls a
-	for size in 0 -1 4X K 1KB 99999999999999999999 17179869184G; do
+	for size in 0 -1 4X K 1KB 99999999999999999999 17179869185G; do
 		expect 2 create q --capacity "$size"
 	done
 	for seconds in -1 x 1s nan inf ''; do

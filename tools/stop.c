@@ -39,7 +39,7 @@ static void on_nudge(int number)
 		nudges++;
 }
 
-static int catch (int number, void (*handler)(int))
+static int set_handler(int number, void (*handler)(int))
 {
 	struct sigaction action = { .sa_handler = handler };
 
@@ -59,21 +59,21 @@ int stop_init(void)
 
 	if (timer_create(CLOCK_MONOTONIC, &event, &nudger))
 		return -errno;
-	error = catch (SIGALRM, on_nudge);
+	error = set_handler(SIGALRM, on_nudge);
 	/*
 	 * A shell without job control starts `shmq ... &` with SIGINT ignored.
 	 * It is caught all the same, as the manual promises. nohup(1) keeps
 	 * its meaning.
 	 */
 	if (!error)
-		error = catch (SIGINT, on_stop);
+		error = set_handler(SIGINT, on_stop);
 	if (!error)
-		error = catch (SIGTERM, on_stop);
+		error = set_handler(SIGTERM, on_stop);
 	if (!error && !sigaction(SIGHUP, NULL, &inherited) &&
 	    inherited.sa_handler != SIG_IGN)
-		error = catch (SIGHUP, on_stop);
+		error = set_handler(SIGHUP, on_stop);
 	if (!error)
-		error = catch (SIGPIPE, SIG_IGN);
+		error = set_handler(SIGPIPE, SIG_IGN);
 	return error;
 }
 
