@@ -159,23 +159,29 @@ struct shmq_member_info {
 #define SHMQ_MEMBER_INFO_INIT                                                  \
 	{                                                                      \
 		sizeof(struct shmq_member_info), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
-			0, { 0 }, { 0 }                                        \
+			0, { 0 },                                              \
+		{                                                              \
+			0                                                      \
+		}                                                              \
 	}
 
 /* One group as the table shows it. Grows at its end. */
 struct shmq_group_info {
-	size_t size;            /* sizeof(struct shmq_group_info) */
-	uint32_t index;         /* its entry */
-	uint32_t consumers;     /* alive */
-	uint64_t next_seq;      /* number of the next message it will receive */
-	uint64_t lag_messages;  /* sent and not yet received by it; numbers */
-	uint64_t lag_bytes;     /* the same in bytes of ring */
-	uint64_t held_bytes;    /* of ring, received and not yet released */
+	size_t size;           /* sizeof(struct shmq_group_info) */
+	uint32_t index;        /* its entry */
+	uint32_t consumers;    /* alive */
+	uint64_t next_seq;     /* number of the next message it will receive */
+	uint64_t lag_messages; /* sent and not yet received by it; numbers */
+	uint64_t lag_bytes;    /* the same in bytes of ring */
+	uint64_t held_bytes;   /* of ring, received and not yet released */
 	char name[32];
 };
 #define SHMQ_GROUP_INFO_INIT                                                   \
 	{                                                                      \
-		sizeof(struct shmq_group_info), 0, 0, 0, 0, 0, 0, { 0 }        \
+		sizeof(struct shmq_group_info), 0, 0, 0, 0, 0, 0,              \
+		{                                                              \
+			0                                                      \
+		}                                                              \
 	}
 
 /* ----------------------------------------------------------------- queues */

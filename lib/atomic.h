@@ -40,9 +40,9 @@ static inline void full_fence(void)
 static inline bool cas64(_Atomic uint64_t *p, uint64_t expected,
 			 uint64_t desired)
 {
-	return atomic_compare_exchange_strong_explicit(
-		p, &expected, desired, memory_order_acq_rel,
-		memory_order_acquire);
+	return atomic_compare_exchange_strong_explicit(p, &expected, desired,
+						       memory_order_acq_rel,
+						       memory_order_acquire);
 }
 
 /* Two adjacent words, the first 16-byte aligned. */

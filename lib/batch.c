@@ -25,19 +25,20 @@ static unsigned fit(const struct iovec *messages, unsigned n, uint64_t room,
 }
 
 static void write_messages(struct shmq_producer *p,
-			   const struct iovec *messages, unsigned n)
+			   const struct iovec *messages, unsigned n,
+			   const struct span *open)
 {
-	uint64_t pos = p->open.pos;
+	uint64_t pos = open->pos;
 
 	for (unsigned k = 0; k < n; k++) {
 		struct sh_record *record = record_at(&p->ring, pos);
 		size_t len = messages[k].iov_len;
 
 		copy_bytes(record_payload(record), messages[k].iov_base, len);
-		publish(p, record, len, p->open.seq + k);
+		publish(p, record, len, open->seq + k);
 		pos += record_span(len);
 	}
-	claim_finish(p);
+	claim_finish(p, open->seq + n);
 }
 
 /*
@@ -45,11 +46,12 @@ static void write_messages(struct shmq_producer *p,
  * for. How many, or an error; waits only for the first.
  */
 static int claim_some(struct shmq_producer *p, const struct iovec *messages,
-		      unsigned n, bool wait, int64_t timeout_ns)
+		      unsigned n, bool wait, int64_t timeout_ns,
+		      struct span *open)
 {
 	uint64_t most = record_span(p->ring.max_message), span, tail;
 	unsigned k = fit(messages, n, most, &span);
-	int r = claim_now(p, span, k);
+	int r = claim_now(p, span, k, open);
 
 	if (r == -EAGAIN) {
 		tail = p->single ? p->at.pos : cursor_pos(&p->control->tail);
@@ -57,11 +59,11 @@ static int claim_some(struct shmq_producer *p, const struct iovec *messages,
 			most = p->limit - tail;
 		k = tail < p->limit ? fit(messages, n, most, &span) : 0;
 		if (k)
-			r = claim_now(p, span, k);
+			r = claim_now(p, span, k, open);
 	}
 	if (r == -EAGAIN && wait) {
 		k = fit(messages, 1, UINT64_MAX, &span);
-		r = claim(p, span, k, timeout_ns);
+		r = claim(p, span, k, timeout_ns, open);
 	}
 	return r ? r : (int)k;
 }
@@ -69,6 +71,7 @@ static int claim_some(struct shmq_producer *p, const struct iovec *messages,
 int shmq_send_batch(struct shmq_producer *p, const struct iovec *messages,
 		    unsigned n, int64_t timeout_ns)
 {
+	struct span open;
 	unsigned sent = 0;
 	int r = producer_check(p);
 
@@ -85,13 +88,12 @@ int shmq_send_batch(struct shmq_producer *p, const struct iovec *messages,
 			return -EINVAL;
 	}
 	while (sent < n) {
-		r = claim_some(p, messages + sent, n - sent, !sent,
-			       timeout_ns);
+		r = claim_some(p, messages + sent, n - sent, !sent, timeout_ns,
+			       &open);
 		if (r < 0)
 			return sent ? (int)sent : r;
-		write_messages(p, messages + sent, (unsigned)r);
+		write_messages(p, messages + sent, (unsigned)r, &open);
 		sent += (unsigned)r;
 	}
 	return (int)sent;
 }
-

@@ -29,7 +29,7 @@ int shmqi_claim_find_room(struct shmq_producer *p, uint64_t tail, uint64_t end)
 }
 
 int shmqi_claim_among_many(struct shmq_producer *p, uint64_t span,
-			   uint64_t count)
+			   uint64_t count, struct span *open)
 {
 	struct sh_cursor *tail = &p->control->tail;
 	const uint32_t me = p->ep.index;
@@ -47,10 +47,11 @@ int shmqi_claim_among_many(struct shmq_producer *p, uint64_t span,
 		if (c.owner != me && c.owner < p->ep.seg->geo.member_entries)
 			claim_help(tail, SH_CLAIM_ANNOUNCED, c,
 				   &member_at(p->ep.seg, c.owner)->claims[0]);
-		claim_announce(p->claim, SH_CLAIM_ANNOUNCED, c.pos, to.pos, c.seq, count);
+		claim_announce(p->claim, SH_CLAIM_ANNOUNCED, c.pos, to.pos,
+			       c.seq, count);
 		if (likely(cursor_swap(tail, c, to))) {
 			claim_own(p->claim, c.pos);
-			p->open = (struct span){ c.pos, to.pos, c.seq };
+			*open = (struct span){ c.pos, to.pos, c.seq };
 			return 0;
 		}
 		r = -EBADMSG;
@@ -64,13 +65,14 @@ struct call {
 	struct shmq_producer *p;
 	uint64_t span;
 	uint64_t count;
+	struct span *open;
 };
 
 static int64_t attempt(void *self)
 {
 	struct call *call = self;
 
-	return claim_now(call->p, call->span, call->count);
+	return claim_now(call->p, call->span, call->count, call->open);
 }
 
 /* Only consumers make room, or those who clean up after them. */
@@ -86,8 +88,9 @@ static int look_around(void *self, bool long_enough)
 		pthread_mutex_unlock(&seg->lock);
 	}
 	if (r)
-		return r > 0 ? OUTLOOK_RETRY :
-		       r == -EBADMSG ? r : OUTLOOK_PEERS;
+		return r > 0         ? OUTLOOK_RETRY :
+		       r == -EBADMSG ? r :
+				       OUTLOOK_PEERS;
 	/*
 	 * A consumer may die between making room and ringing. Who becomes one
 	 * rings, so without any it is safe to sleep.
@@ -100,7 +103,7 @@ static int poll_again(struct call *call)
 {
 	int r;
 
-	if (!poll_due(&call->p->poll))
+	if (poll_skips(&call->p->poll) || !shmqi_poll_due(&call->p->poll))
 		return -EAGAIN;
 	r = look_around(call, true);
 	if (r < 0)
@@ -109,9 +112,9 @@ static int poll_again(struct call *call)
 }
 
 int shmqi_claim_wait(struct shmq_producer *p, uint64_t span, uint64_t count,
-		     int64_t timeout_ns)
+		     int64_t timeout_ns, struct span *open)
 {
-	struct call call = { p, span, count };
+	struct call call = { p, span, count, open };
 	struct waiter waiter = {
 		.self = &call,
 		.bell = &p->control->send,

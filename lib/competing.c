@@ -130,8 +130,7 @@ static int64_t hand_out(struct shmq_consumer *c, const struct wanted *w,
 		c->lent_end = look->end;
 		return look->n;
 	}
-	copy_bytes(w->buf, record_payload(look->last.record),
-		   look->last.size);
+	copy_bytes(w->buf, record_payload(look->last.record), look->last.size);
 	let_go(c);
 	return look->last.size;
 }
@@ -166,7 +165,6 @@ int64_t shmqi_competing_take(struct shmq_consumer *c, const struct wanted *w)
 		claim_done(&c->claims[0]);
 	return r;
 }
-
 
 void shmqi_competing_release(struct shmq_consumer *c)
 {

@@ -30,21 +30,22 @@ static inline int check(const struct shmq_consumer *c)
 	return likely(c->ep.magic == ENDPOINT_CONSUMER) ? 0 : -ESTALE;
 }
 
-/* What others returned comes first. */
-static inline int64_t adopt(struct shmq_consumer *c, const struct wanted *w)
+static inline bool returned_waits(const struct shmq_consumer *c)
 {
 	/* edge RETURN: pairs with finish_consumer, shmq_consumer_close */
-	if (likely(load_acquire(&c->group->returns) == c->returns_seen))
-		return -EAGAIN;
-	return shmqi_consumer_adopt(c, w);
+	return unlikely(load_acquire(&c->group->returns) != c->returns_seen);
 }
 
-static inline int64_t take(struct shmq_consumer *c, const struct wanted *w)
+static __attribute__((always_inline)) inline int64_t
+take(struct shmq_consumer *c, const struct wanted *w)
 {
-	int64_t r = adopt(c, w);
+	/* What others returned comes first. */
+	if (returned_waits(c)) {
+		int64_t r = shmqi_consumer_adopt(c, w);
 
-	if (unlikely(r != -EAGAIN))
-		return r;
+		if (r != -EAGAIN)
+			return r;
+	}
 	if (!c->serial)
 		return shmqi_competing_take(c, w);
 	return w->msgs ? serial_borrow(c, w->msgs, w->max) :
@@ -143,7 +144,7 @@ static int64_t poll_again(struct call *call)
 {
 	int r;
 
-	if (!poll_due(&call->c->poll))
+	if (!shmqi_poll_due(&call->c->poll))
 		return -EAGAIN;
 	r = look_around(call, true);
 	if (r < 0)
@@ -151,8 +152,8 @@ static int64_t poll_again(struct call *call)
 	return r == OUTLOOK_RETRY ? attempt(call) : -EAGAIN;
 }
 
-static int64_t take_slowly(struct shmq_consumer *c, const struct wanted *w,
-			   int64_t timeout_ns)
+static __attribute__((noinline)) int64_t
+take_slowly(struct shmq_consumer *c, const struct wanted *w, int64_t timeout_ns)
 {
 	struct call call = { c, w };
 	struct waiter waiter = {
@@ -170,28 +171,48 @@ static int64_t take_slowly(struct shmq_consumer *c, const struct wanted *w,
 	return shmqi_wait(&waiter, timeout_ns);
 }
 
-static inline int64_t receive(struct shmq_consumer *c, const struct wanted *w,
-			      int64_t timeout_ns)
+static __attribute__((always_inline)) inline int64_t
+receive(struct shmq_consumer *c, const struct wanted *w, int64_t timeout_ns)
 {
 	int64_t r;
 
 	if (unlikely(timeout_ns < SHMQ_FOREVER))
 		return -EINVAL;
 	r = take(c, w);
-	return likely(r != -EAGAIN) ? r : take_slowly(c, w, timeout_ns);
+	if (r != -EAGAIN)
+		return r;
+	if (timeout_ns == SHMQ_NOWAIT && poll_skips(&c->poll))
+		return -EAGAIN;
+	return take_slowly(c, w, timeout_ns);
+}
+
+static __attribute__((noinline)) ssize_t
+recv_slowly(struct shmq_consumer *c, void *buf, size_t size, int64_t timeout_ns)
+{
+	struct wanted wanted = { .buf = buf, .size = size };
+	int r = check(c);
+
+	if (r)
+		return r;
+	if (!buf && size)
+		return -EINVAL;
+	return (ssize_t)receive(c, &wanted, timeout_ns);
 }
 
 ssize_t shmq_recv(struct shmq_consumer *c, void *buf, size_t size,
 		  int64_t timeout_ns)
 {
-	struct wanted wanted = { .buf = buf, .size = size };
-	int r = check(c);
+	/* The ordinary case with as few instructions as can be. */
+	if (likely(c && buf && c->ep.magic == ENDPOINT_CONSUMER && c->serial &&
+		   timeout_ns >= SHMQ_FOREVER && !returned_waits(c))) {
+		int64_t r = serial_copy(c, buf, size);
 
-	if (unlikely(r))
-		return r;
-	if (unlikely(!buf && size))
-		return -EINVAL;
-	return (ssize_t)receive(c, &wanted, timeout_ns);
+		if (likely(r != -EAGAIN))
+			return (ssize_t)r;
+		if (timeout_ns == SHMQ_NOWAIT && poll_skips(&c->poll))
+			return -EAGAIN;
+	}
+	return recv_slowly(c, buf, size, timeout_ns);
 }
 
 int shmq_receive(struct shmq_consumer *c, struct shmq_msg *msgs, unsigned max,
@@ -298,8 +319,7 @@ int shmq_consumer_open(struct shmq_consumer **out, struct shmq *q,
 	    (flags & SHMQ_OLDEST && flags & SHMQ_NEWEST))
 		return -EINVAL;
 	if (flags & SHMQ_TAP)
-		return shmqi_error_say(-EOPNOTSUPP,
-				       "this version has no taps");
+		return shmqi_error_say(-EOPNOTSUPP, "this version has no taps");
 	seg = q->seg;
 	if (!seg->writable)
 		return -EBADF;

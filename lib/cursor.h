@@ -69,7 +69,8 @@ static inline bool cursor_unchanged(struct sh_cursor *sh, struct cursor c)
 	struct pair p = cursor_pack(c);
 
 	/* edges TAIL, CURSOR */
-	return load_acquire(&sh->at.lo) == p.lo && load_acquire(&sh->at.hi) == p.hi;
+	return load_acquire(&sh->at.lo) == p.lo &&
+	       load_acquire(&sh->at.hi) == p.hi;
 }
 
 static inline bool cursor_swap(struct sh_cursor *sh, struct cursor from,

@@ -73,9 +73,9 @@ static void lay_out(struct geometry *geo, uint64_t page)
 	geo->member_entries = member_entries(geo->max_members);
 	geo->members_off = SH_GROUPS_OFF +
 			   (uint64_t)geo->max_groups * sizeof(struct sh_group);
-	geo->ring_off = round_up(bounds_off(geo) + SH_BOUNDS * sizeof(struct sh_bound),
-				 geo->flags & SHMQ_HUGEPAGES ? HUGE_PAGE :
-							       page);
+	geo->ring_off =
+		round_up(bounds_off(geo) + SH_BOUNDS * sizeof(struct sh_bound),
+			 geo->flags & SHMQ_HUGEPAGES ? HUGE_PAGE : page);
 	geo->file_bytes = geo->ring_off + geo->capacity;
 	geo->max_message = geo->capacity / 4;
 	if (geo->max_message > UINT32_MAX - 4096)
@@ -92,8 +92,9 @@ int shmqi_format_plan(struct geometry *out, const struct shmq_attr *attr)
 	if (!attr)
 		attr = &defaults;
 	if (attr->size < sizeof(*attr))
-		return shmqi_error_say(-EINVAL, "attr.size is %zu: start from "
-						"SHMQ_ATTR_INIT",
+		return shmqi_error_say(-EINVAL,
+				       "attr.size is %zu: start from "
+				       "SHMQ_ATTR_INIT",
 				       attr->size);
 	tail = (const uint8_t *)attr;
 	for (size_t i = sizeof(*attr); i < attr->size; i++)
@@ -222,9 +223,8 @@ int shmqi_format_check(struct geometry *out, const struct sh_header *h,
 	    (geo.capacity & (geo.capacity - 1)) || !geo.max_members ||
 	    geo.max_members > SH_MEMBERS_MAX || !geo.max_groups ||
 	    geo.max_groups > SH_GROUPS_MAX ||
-	    geo.flags & ~(uint64_t)KNOWN_FLAGS ||
-	    geo.start_pos % SH_LINE || geo.start_pos >= SH_POS_MAX ||
-	    geo.start_seq >= SH_SEQ_MAX)
+	    geo.flags & ~(uint64_t)KNOWN_FLAGS || geo.start_pos % SH_LINE ||
+	    geo.start_pos >= SH_POS_MAX || geo.start_seq >= SH_SEQ_MAX)
 		return shmqi_error_say(-EBADMSG,
 				       "damaged: the header's geometry is out "
 				       "of range");

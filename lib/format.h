@@ -11,12 +11,12 @@
 
 /* A validated private copy; every index and length is checked against it. */
 struct geometry {
-	uint64_t capacity;     /* bytes, a power of two of whole pages */
+	uint64_t capacity; /* bytes, a power of two of whole pages */
 	uint64_t file_bytes;
 	uint64_t ring_off;
 	uint64_t cookie;
-	uint64_t flags;        /* SHMQ_SINGLE_PRODUCER and so on */
-	uint64_t max_message;  /* bytes */
+	uint64_t flags;       /* SHMQ_SINGLE_PRODUCER and so on */
+	uint64_t max_message; /* bytes */
 	uint64_t members_off;
 	uint64_t start_pos;
 	uint64_t start_seq;

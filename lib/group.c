@@ -14,9 +14,8 @@ int shmqi_group_find(const struct segment *seg, const char *name)
 	for (uint32_t i = 0; i < seg->geo.max_groups; i++) {
 		const uint8_t *stored = seg->groups[i].name;
 
-		if (group_used(seg, i) &&
-		    !strncmp((const char *)stored, name,
-			     sizeof(seg->groups[i].name)))
+		if (group_used(seg, i) && !strncmp((const char *)stored, name,
+						   sizeof(seg->groups[i].name)))
 			return (int)i;
 	}
 	return -1;
@@ -59,8 +58,7 @@ bool shmqi_group_place(const struct segment *seg, uint32_t index,
 		struct sh_member *serial = serial_member(seg, index);
 		struct cursor c = cursor_load(&group->cursor);
 
-		if (serial &&
-		    !shmqi_serial_seq(serial->claims, c.pos, &c.seq))
+		if (serial && !shmqi_serial_seq(serial->claims, c.pos, &c.seq))
 			continue;
 		/*
 		 * One that came meanwhile does not keep hi; one that left has

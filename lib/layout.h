@@ -53,10 +53,10 @@
 #define SH_GROUPS_OFF 5120u
 #define SH_BOUNDS 64u
 
-#define SH_LINE 64u                     /* alignment of records, bytes */
-#define SH_POS_MAX (UINT64_C(1) << 62)  /* exclusive */
-#define SH_SEQ_MAX (UINT64_C(1) << 57)  /* exclusive */
-#define SH_NOBODY 0xfffu                /* owner of a cursor: none */
+#define SH_LINE 64u                    /* alignment of records, bytes */
+#define SH_POS_MAX (UINT64_C(1) << 62) /* exclusive */
+#define SH_SEQ_MAX (UINT64_C(1) << 57) /* exclusive */
+#define SH_NOBODY 0xfffu               /* owner of a cursor: none */
 #define SH_MEMBERS_MAX 4000u
 #define SH_GROUPS_MAX 250u
 #define SH_CAPACITY_MAX (UINT64_C(1) << 40)
@@ -121,30 +121,30 @@ struct sh_control {
 	uint8_t pad1[120];
 	struct sh_bell send; /* 256  producers sleep here */
 	uint8_t pad2[120];
-	_Atomic uint32_t moved;       /* 384  1: the name is being removed */
-	_Atomic uint32_t member_top;  /* 388  entries from here on are unused;
+	_Atomic uint32_t moved;      /* 384  1: the name is being removed */
+	_Atomic uint32_t member_top; /* 388  entries from here on are unused;
 					      grows only */
-	_Atomic uint64_t moves;       /* 392  spans that changed their holder;
+	_Atomic uint64_t moves;      /* 392  spans that changed their holder;
 					      any change means: look again */
-	_Atomic uint64_t stalls;      /* 400  sleeps behind an open claim */
-	_Atomic uint64_t recoveries;  /* 408  dead members cleaned up */
+	_Atomic uint64_t stalls;     /* 400  sleeps behind an open claim */
+	_Atomic uint64_t recoveries; /* 408  dead members cleaned up */
 	uint8_t pad3[608];
 };
 
 /* A group. Entry 0 is "default" unless the queue is a topic. */
 struct sh_group {
-	struct sh_cursor cursor;         /*   0  consumers claim here. A serial
+	struct sh_cursor cursor;          /*   0  consumers claim here. A serial
 						 consumer keeps lo: all before
 						 it is released */
 	_Atomic uint64_t redelivered_pos; /* 16  what is before it has been out
 						 with a consumer already */
-	_Atomic uint64_t returns;        /*  24  grows whenever spans come back;
+	_Atomic uint64_t returns; /*  24  grows whenever spans come back;
 						 any change means: look */
 	uint8_t pad0[96];
-	_Atomic uint32_t state;          /* 128  SH_GROUP_FREE, SH_GROUP_USED */
-	uint32_t reserved0;              /* 132  0 */
-	uint64_t created_ns;             /* 136  CLOCK_REALTIME */
-	uint8_t name[32];                /* 144  NUL-padded */
+	_Atomic uint32_t state; /* 128  SH_GROUP_FREE, SH_GROUP_USED */
+	uint32_t reserved0;     /* 132  0 */
+	uint64_t created_ns;    /* 136  CLOCK_REALTIME */
+	uint8_t name[32];       /* 144  NUL-padded */
 	uint8_t pad1[80];
 };
 #define SH_GROUP_FREE 0u
@@ -165,7 +165,7 @@ struct sh_group {
  *                 done (the owner), or cleaned up (a rescuer)
  *
  *        NONE --> ADOPTING --> OWNED     a span that a member returned, on
- *                                        its way to another (recovery.c)
+ *                                        its way to another (returned.c)
  *
  * A producer uses slot 0. A consumer claims in slot 0 and moves what it still
  * holds to slots 1 and up before claiming again. A serial consumer keeps what
@@ -173,19 +173,22 @@ struct sh_group {
  * seq of slots 0 and 1 (group.h); only slots 2 and up may name spans.
  */
 struct sh_claim {
-	_Atomic uint64_t word;  /*  0  position | state & 63 | state >> 6 << 62 */
-	_Atomic uint64_t end;   /*  8  position behind the span */
-	_Atomic uint64_t seq;   /* 16  producer: number of its first record;
+	_Atomic uint64_t word; /*  0  position | state & 63 | state >> 6 << 62 */
+	_Atomic uint64_t end;  /*  8  position behind the span */
+	_Atomic uint64_t seq;  /* 16  producer: number of its first record;
 				       adopting: the slot it comes from */
 	_Atomic uint64_t count; /* 24  producer: numbers claimed; adopting: the
 				       member entry it comes from */
 };
+/*
+ * SERIAL: position 0, and end says how far it has taken. ANNOUNCED + 0: at the
+ * tail; ANNOUNCED + 1 + g: at the cursor of group g.
+ */
 #define SH_CLAIM_NONE 0u
 #define SH_CLAIM_OWNED 1u
 #define SH_CLAIM_ADOPTING 2u
-#define SH_CLAIM_SERIAL 3u    /* position 0; end: taken up to here */
-#define SH_CLAIM_ANNOUNCED 4u /* + 0: at the tail; + 1 + g: at the cursor of
-				 group g */
+#define SH_CLAIM_SERIAL 3u
+#define SH_CLAIM_ANNOUNCED 4u
 #define SH_CLAIMS 32u
 
 /*
@@ -244,12 +247,13 @@ struct sh_record_tail {
 	_Atomic uint64_t count; /* 8  numbers used up, 1 to span / 64 */
 };
 
-/* Lock bytes of the file, far behind its data. */
-#define SH_LEASE_MEMBER (INT64_C(1) << 61)                /* + entry */
-#define SH_LEASE_PRODUCER (SH_LEASE_MEMBER + (1 << 20))   /* the single one */
-#define SH_LEASE_GROUP (SH_LEASE_MEMBER + (1 << 21))      /* + entry: shared by
-							      its consumers, or
-							      held by one */
+/*
+ * Lock bytes of the file, far behind its data: of each member entry; of the
+ * single producer; of each group, shared by its consumers or held by one.
+ */
+#define SH_LEASE_MEMBER (INT64_C(1) << 61)
+#define SH_LEASE_PRODUCER (SH_LEASE_MEMBER + (1 << 20))
+#define SH_LEASE_GROUP (SH_LEASE_MEMBER + (1 << 21))
 
 #define SH_AT(type, field, offset)                                             \
 	static_assert(__builtin_offsetof(struct type, field) == (offset),      \

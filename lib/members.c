@@ -204,12 +204,11 @@ static bool is_predecessor(const struct segment *seg, uint32_t index,
 	struct sh_claim *claim = &member_at(seg, index)->claims[0];
 
 	return is_role(seg, index, joining) &&
-	       (joining->alone || claim_state(load_acquire(&claim->word)) ==
-					  SH_CLAIM_SERIAL);
+	       (joining->alone ||
+		claim_state(load_acquire(&claim->word)) == SH_CLAIM_SERIAL);
 }
 
-static int bury_predecessors(struct segment *seg,
-			     const struct joining *joining)
+static int bury_predecessors(struct segment *seg, const struct joining *joining)
 {
 	for (uint32_t i = 0; i < shmqi_member_top(seg); i++) {
 		for (int look = 0; is_predecessor(seg, i, joining); look++) {
@@ -299,8 +298,7 @@ static void raise_top(struct segment *seg, uint32_t top)
 	/* Before the entry is in use: whoever looks for it finds it. */
 	while (old < top && !atomic_compare_exchange_weak_explicit(
 				    &seg->control->member_top, &old, top,
-				    memory_order_acq_rel,
-				    memory_order_relaxed))
+				    memory_order_acq_rel, memory_order_relaxed))
 		;
 }
 

@@ -12,9 +12,9 @@
 
 /* What a new member is to be. */
 struct joining {
-	uint32_t role;    /* SH_MEMBER_PRODUCER or SH_MEMBER_CONSUMER */
-	uint32_t group;   /* of a consumer */
-	bool alone;       /* the only one of its kind */
+	uint32_t role;  /* SH_MEMBER_PRODUCER or SH_MEMBER_CONSUMER */
+	uint32_t group; /* of a consumer */
+	bool alone;     /* the only one of its kind */
 };
 
 /*

@@ -17,6 +17,7 @@ int shmq_send(struct shmq_producer *p, const void *buf, size_t len,
 	      int64_t timeout_ns)
 {
 	struct sh_record *record;
+	struct span open;
 	int r = producer_check(p);
 
 	if (unlikely(r))
@@ -25,19 +26,19 @@ int shmq_send(struct shmq_producer *p, const void *buf, size_t len,
 		return -EMSGSIZE;
 	if (unlikely(!buf && len))
 		return -EINVAL;
-	r = claim(p, record_span(len), 1, timeout_ns);
+	r = claim(p, record_span(len), 1, timeout_ns, &open);
 	if (unlikely(r))
 		return r;
-	record = record_at(&p->ring, p->open.pos);
+	record = record_at(&p->ring, open.pos);
 	copy_bytes(record_payload(record), buf, len);
-	publish(p, record, len, p->open.seq);
-	claim_finish(p);
+	publish(p, record, len, open.seq);
+	claim_finish(p, open.seq + 1);
 	return 0;
 }
 
 /* The sum of the parts; -EINVAL, -EMSGSIZE. */
-static int gather_length(const struct shmq_producer *p,
-			 const struct iovec *iov, int iovcnt, size_t *len)
+static int gather_length(const struct shmq_producer *p, const struct iovec *iov,
+			 int iovcnt, size_t *len)
 {
 	*len = 0;
 	if (iovcnt < 0 || iovcnt > IOV_PARTS_MAX || (!iov && iovcnt))
@@ -56,6 +57,7 @@ int shmq_sendv(struct shmq_producer *p, const struct iovec *iov, int iovcnt,
 	       int64_t timeout_ns)
 {
 	struct sh_record *record;
+	struct span open;
 	size_t len, n = 0;
 	int r = producer_check(p);
 
@@ -64,22 +66,22 @@ int shmq_sendv(struct shmq_producer *p, const struct iovec *iov, int iovcnt,
 	r = gather_length(p, iov, iovcnt, &len);
 	if (r)
 		return r;
-	r = claim(p, record_span(len), 1, timeout_ns);
+	r = claim(p, record_span(len), 1, timeout_ns, &open);
 	if (r)
 		return r;
-	record = record_at(&p->ring, p->open.pos);
+	record = record_at(&p->ring, open.pos);
 	/* Never past the claim, though another thread changes the parts. */
 	for (int i = 0; i < iovcnt; i++) {
 		size_t part = iov[i].iov_len;
 
 		if (part > len - n)
 			part = len - n;
-		copy_bytes((char *)record_payload(record) + n,
-			   iov[i].iov_base, part);
+		copy_bytes((char *)record_payload(record) + n, iov[i].iov_base,
+			   part);
 		n += part;
 	}
-	publish(p, record, len, p->open.seq);
-	claim_finish(p);
+	publish(p, record, len, open.seq);
+	claim_finish(p, open.seq + 1);
 	return 0;
 }
 
@@ -94,7 +96,7 @@ int shmq_reserve(struct shmq_producer *p, size_t len, void **out,
 		return -EINVAL;
 	if (len > p->ring.max_message)
 		return -EMSGSIZE;
-	r = claim(p, record_span(len), 1, timeout_ns);
+	r = claim(p, record_span(len), 1, timeout_ns, &p->open);
 	if (r)
 		return r;
 	p->reserved = true;
@@ -110,8 +112,7 @@ static int check_reserved(const struct shmq_producer *p)
 	return r == -EBUSY ? 0 : r ? r : -EINVAL;
 }
 
-static void finish_reserved(struct shmq_producer *p, size_t len,
-			    uint32_t flags)
+static void finish_reserved(struct shmq_producer *p, size_t len, uint32_t flags)
 {
 	struct sh_record *record = record_at(&p->ring, p->open.pos);
 	uint64_t span = p->open.end - p->open.pos;
@@ -123,7 +124,7 @@ static void finish_reserved(struct shmq_producer *p, size_t len,
 	record_describe(record, (uint32_t)len, flags, p->ep.index);
 	record_stamp(&p->ring, record, p->open.seq);
 	p->reserved = false;
-	claim_finish(p);
+	claim_finish(p, p->open.seq + 1);
 }
 
 int shmq_commit(struct shmq_producer *p, size_t len)

@@ -41,27 +41,26 @@ struct shmq_producer {
 	uint64_t limit;   /* positions below it may be written */
 	struct cursor at; /* a single producer's own tail */
 	bool single;
-	bool reserved;    /* open is a reservation */
+	bool reserved; /* open is a reservation */
 	uint32_t spin;
-	struct span open; /* the claim being written */
+	struct span open; /* if reserved */
 	struct poll poll;
 	size_t reserved_size; /* bytes, if reserved */
 };
 
 /*
- * Claim span bytes and count numbers into p->open, without waiting. -EAGAIN:
- * no room; -EOVERFLOW, -EBADMSG.
+ * Claim span bytes and count numbers, without waiting. -EAGAIN: no room;
+ * -EOVERFLOW, -EBADMSG.
  */
 int shmqi_claim_among_many(struct shmq_producer *p, uint64_t span,
-			   uint64_t count);
+			   uint64_t count, struct span *open);
 
 /* The limit is used up: ask the groups. 0, or as above. */
-int shmqi_claim_find_room(struct shmq_producer *p, uint64_t tail,
-			  uint64_t end);
+int shmqi_claim_find_room(struct shmq_producer *p, uint64_t tail, uint64_t end);
 
 /* The same as claim(), when there was no room. */
 int shmqi_claim_wait(struct shmq_producer *p, uint64_t span, uint64_t count,
-		     int64_t timeout_ns);
+		     int64_t timeout_ns, struct span *open);
 
 /* 0, -EINVAL, -ESTALE; -EBUSY if a reservation is open. */
 static inline int producer_check(const struct shmq_producer *p)
@@ -74,29 +73,29 @@ static inline int producer_check(const struct shmq_producer *p)
 }
 
 static inline int claim_single(struct shmq_producer *p, uint64_t span,
-			       uint64_t count)
+			       uint64_t count, struct span *open)
 {
-	uint64_t end = p->at.pos + span;
+	uint64_t pos = p->at.pos, end = pos + span, seq = p->at.seq;
 
 	if (unlikely(end > p->limit)) {
-		int r = shmqi_claim_find_room(p, p->at.pos, end);
+		int r = shmqi_claim_find_room(p, pos, end);
 
 		if (r)
 			return r;
 	}
-	p->open = (struct span){ p->at.pos, end, p->at.seq };
 	cursor_move(&p->control->tail, end);
 	p->at.pos = end;
-	p->at.seq += count;
+	p->at.seq = seq + count;
+	*open = (struct span){ pos, end, seq };
 	return 0;
 }
 
 /* Claim without waiting, and ring for it. */
 static inline int claim_now(struct shmq_producer *p, uint64_t span,
-			    uint64_t count)
+			    uint64_t count, struct span *open)
 {
-	int r = p->single ? claim_single(p, span, count) :
-			    shmqi_claim_among_many(p, span, count);
+	int r = p->single ? claim_single(p, span, count, open) :
+			    shmqi_claim_among_many(p, span, count, open);
 
 	if (likely(!r))
 		bell_look(&p->control->recv);
@@ -105,16 +104,16 @@ static inline int claim_now(struct shmq_producer *p, uint64_t span,
 
 /* Claim, waiting for room up to timeout_ns. */
 static inline int claim(struct shmq_producer *p, uint64_t span, uint64_t count,
-			int64_t timeout_ns)
+			int64_t timeout_ns, struct span *open)
 {
 	int r;
 
 	if (unlikely(timeout_ns < SHMQ_FOREVER))
 		return -EINVAL;
-	r = claim_now(p, span, count);
-	return likely(r != -EAGAIN) ? r :
-				      shmqi_claim_wait(p, span, count,
-						       timeout_ns);
+	r = claim_now(p, span, count, open);
+	if (likely(r != -EAGAIN))
+		return r;
+	return shmqi_claim_wait(p, span, count, timeout_ns, open);
 }
 
 /* One record of the open claim is whole. */
@@ -125,11 +124,11 @@ static inline void publish(struct shmq_producer *p, struct sh_record *record,
 	record_stamp(&p->ring, record, seq);
 }
 
-/* All of the open claim is stamped. */
-static inline void claim_finish(struct shmq_producer *p)
+/* All of the open claim is stamped; seq is the number behind it. */
+static inline void claim_finish(struct shmq_producer *p, uint64_t seq)
 {
 	if (p->single)
-		cursor_number(&p->control->tail, p->at.seq);
+		cursor_number(&p->control->tail, seq);
 	else
 		claim_done(p->claim);
 	bell_look(&p->control->recv);

@@ -106,8 +106,8 @@ int shmq_open(struct shmq **out, const char *name, int flags, mode_t mode,
 	int r;
 
 	shmqi_error_clear();
-	if (!out || flags & ~known || (flags & SHMQ_EXCL &&
-				       !(flags & SHMQ_CREATE)))
+	if (!out || flags & ~known ||
+	    (flags & SHMQ_EXCL && !(flags & SHMQ_CREATE)))
 		return -EINVAL;
 	if (flags & SHMQ_CREATE && flags & SHMQ_RDONLY)
 		return shmqi_error_say(-EINVAL,
@@ -119,8 +119,7 @@ int shmq_open(struct shmq **out, const char *name, int flags, mode_t mode,
 	for (int i = 0; i < TRIES; i++) {
 		r = -ENOENT;
 		if (!(flags & SHMQ_EXCL))
-			r = open_existing(&seg, &where,
-					  !(flags & SHMQ_RDONLY));
+			r = open_existing(&seg, &where, !(flags & SHMQ_RDONLY));
 		if (r != -ENOENT || !(flags & SHMQ_CREATE))
 			break;
 		r = create(&seg, &where, mode, attr);

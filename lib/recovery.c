@@ -226,8 +226,8 @@ static bool may_cover(const struct segment *seg, struct sh_member *member,
 		return true;
 	/* edges ANNOUNCE, DONE */
 	*word = load_acquire(&claim->word);
-	return claim_state(*word) != SH_CLAIM_NONE &&
-	       claim_pos(*word) <= pos && load_relaxed(&claim->end) > pos;
+	return claim_state(*word) != SH_CLAIM_NONE && claim_pos(*word) <= pos &&
+	       load_relaxed(&claim->end) > pos;
 }
 
 static int look_for_claim(struct segment *seg, uint64_t pos, bool *found)

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <unistd.h>
 
@@ -25,6 +26,20 @@
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct cds_lfht *table; /* changed under lock */
+
+static struct segment *of_node(struct cds_lfht_node *node)
+{
+	char *p = (char *)node - offsetof(struct segment, node);
+
+	return (struct segment *)(void *)p;
+}
+
+static struct segment *of_ref(struct urcu_ref *ref)
+{
+	char *p = (char *)ref - offsetof(struct segment, ref);
+
+	return (struct segment *)(void *)p;
+}
 
 struct key {
 	dev_t dev;
@@ -42,8 +57,7 @@ static unsigned long hash(const struct key *key)
 
 static int match(struct cds_lfht_node *node, const void *p)
 {
-	const struct segment *seg =
-		caa_container_of(node, struct segment, node);
+	const struct segment *seg = of_node(node);
 	const struct key *key = p;
 
 	return seg->ino == key->ino && seg->dev == key->dev &&
@@ -64,7 +78,7 @@ static struct segment *each(struct cds_lfht_iter *iter, bool first)
 	else
 		cds_lfht_next(table, iter);
 	node = cds_lfht_iter_get_node(iter);
-	return node ? caa_container_of(node, struct segment, node) : NULL;
+	return node ? of_node(node) : NULL;
 }
 
 /*
@@ -110,7 +124,7 @@ static struct segment *abandoned;
 
 static void abandon(struct urcu_ref *ref)
 {
-	abandoned = caa_container_of(ref, struct segment, ref);
+	abandoned = of_ref(ref);
 	cds_lfht_del(table, &abandoned->node);
 }
 
@@ -151,7 +165,7 @@ static struct segment *find(const struct key *key)
 	rcu_read_lock();
 	cds_lfht_lookup(table, hash(key), match, key, &iter);
 	while ((node = cds_lfht_iter_get_node(&iter))) {
-		seg = caa_container_of(node, struct segment, node);
+		seg = of_node(node);
 		if (urcu_ref_get_unless_zero(&seg->ref))
 			break;
 		seg = NULL;
@@ -222,7 +236,7 @@ void shmqi_registry_get(struct segment *seg)
 
 static void last_reference(struct urcu_ref *ref)
 {
-	struct segment *seg = caa_container_of(ref, struct segment, ref);
+	struct segment *seg = of_ref(ref);
 
 	pthread_mutex_lock(&lock);
 	rcu_read_lock();

@@ -275,8 +275,7 @@ static int adopt_slot(struct segment *seg, struct adoption *a,
 		&member_at(seg, from->member)->claims[from->slot];
 	int r;
 
-	if (load_acquire(&claim->word) !=
-	    claim_word(from->pos, SH_CLAIM_OWNED))
+	if (load_acquire(&claim->word) != claim_word(from->pos, SH_CLAIM_OWNED))
 		return 0;
 	r = measure(a, from->pos, load_relaxed(&claim->end));
 	if (r)

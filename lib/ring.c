@@ -4,8 +4,8 @@
 
 #include "ring.h"
 
-void shmqi_record_extend(struct sh_record *record, uint32_t size,
-			 uint64_t span, uint64_t count)
+void shmqi_record_extend(struct sh_record *record, uint32_t size, uint64_t span,
+			 uint64_t count)
 {
 	struct sh_record_tail *tail = record_tail(record, size);
 
@@ -14,13 +14,17 @@ void shmqi_record_extend(struct sh_record *record, uint32_t size,
 	store_relaxed(&tail->count, count);
 }
 
-bool shmqi_record_read_tail(const struct ring *ring, struct found *found)
+bool shmqi_record_read_rest(const struct ring *ring, struct found *found)
 {
 	struct sh_record_tail *tail;
 	uint64_t least;
 
-	if (found->flags & ~(SH_RECORD_SKIP | SH_RECORD_TAIL))
+	if (found->size > ring->max_message ||
+	    found->flags & ~(SH_RECORD_SKIP | SH_RECORD_TAIL))
 		return false;
+	found->span = record_span(found->size);
+	if (!(found->flags & SH_RECORD_TAIL))
+		return true;
 	tail = record_tail(found->record, found->size);
 	least = record_span((((uint64_t)found->size + 7) & ~UINT64_C(7)) +
 			    sizeof(*tail));
@@ -37,8 +41,7 @@ bool shmqi_ring_walk(const struct ring *ring, uint64_t *pos, uint64_t *seq,
 	struct found found;
 
 	while (*pos < end && record_published(ring, *pos, *seq)) {
-		if (!record_read(ring, *pos, &found) ||
-		    found.span > end - *pos)
+		if (!record_read(ring, *pos, &found) || found.span > end - *pos)
 			return false;
 		*pos += found.span;
 		*seq += found.count;

@@ -36,8 +36,7 @@ static inline struct ring ring_of(const struct geometry *geo, char *base)
 			      geo->max_message };
 }
 
-static inline struct sh_record *record_at(const struct ring *ring,
-					  uint64_t pos)
+static inline struct sh_record *record_at(const struct ring *ring, uint64_t pos)
 {
 	return (void *)(ring->base + (pos & ring->mask));
 }
@@ -66,8 +65,8 @@ static inline void record_describe(struct sh_record *record, uint32_t size,
 				   uint32_t flags, uint32_t producer)
 {
 	/* Relaxed: the stamp publishes it. */
-	store_relaxed(&record->about, (uint64_t)producer << 48 |
-					      (uint64_t)flags << 32 | size);
+	store_relaxed(&record->about,
+		      (uint64_t)producer << 48 | (uint64_t)flags << 32 | size);
 }
 
 static inline void record_stamp(const struct ring *ring,
@@ -89,11 +88,11 @@ static inline bool record_published(const struct ring *ring, uint64_t pos,
  * A record with a tail: it takes span bytes and count numbers. Room for the
  * tail is there: span is at least a line more than size needs, or size is 0.
  */
-void shmqi_record_extend(struct sh_record *record, uint32_t size,
-			 uint64_t span, uint64_t count);
+void shmqi_record_extend(struct sh_record *record, uint32_t size, uint64_t span,
+			 uint64_t count);
 
-/* The rare half of record_read. */
-bool shmqi_record_read_tail(const struct ring *ring, struct found *found);
+/* The rest of record_read: more than a line, or out of the ordinary. */
+bool shmqi_record_read_rest(const struct ring *ring, struct found *found);
 
 /*
  * Read the published record at pos. False: its lengths cannot be true, which
@@ -111,12 +110,15 @@ static inline bool record_read(const struct ring *ring, uint64_t pos,
 	found->flags = (uint16_t)(about >> 32);
 	found->producer = (uint16_t)(about >> 48);
 	found->count = 1;
-	found->span = record_span(found->size);
-	if (unlikely(found->size > ring->max_message))
-		return false;
-	if (unlikely(found->flags & ~SH_RECORD_SKIP))
-		return shmqi_record_read_tail(ring, found);
-	return true;
+	/*
+	 * A branch, so that the way to the next record does not have to wait
+	 * for what was read here.
+	 */
+	if (likely(about << 16 >> 16 <= SH_LINE - sizeof(*record))) {
+		found->span = SH_LINE;
+		return true;
+	}
+	return shmqi_record_read_rest(ring, found);
 }
 
 /*

@@ -62,8 +62,7 @@ static uint64_t look_once(const struct segment *seg, uint64_t tail)
 		/* edge STATE */
 		uint32_t state = load_acquire(&member_at(seg, i)->state);
 
-		if (state == SH_MEMBER_CONSUMER ||
-		    state == SH_MEMBER_RETURNED)
+		if (state == SH_MEMBER_CONSUMER || state == SH_MEMBER_RETURNED)
 			look_at_member(seg, i, &lowest);
 	}
 	return lowest;

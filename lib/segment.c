@@ -149,8 +149,8 @@ static int temporary(const struct name *name, mode_t mode, char *path,
 
 	path[0] = '\0';
 	if (access("/proc/self/fd", F_OK) == 0) {
-		fd = shmqi_own_fd(open(name->dir,
-				       O_TMPFILE | O_RDWR | O_CLOEXEC, mode));
+		fd = shmqi_own_fd(
+			open(name->dir, O_TMPFILE | O_RDWR | O_CLOEXEC, mode));
 		if (fd != -EOPNOTSUPP && fd != -EISDIR && fd != -ENOENT &&
 		    fd != -EINVAL)
 			return fd;
@@ -158,8 +158,9 @@ static int temporary(const struct name *name, mode_t mode, char *path,
 	if ((size_t)snprintf(path, path_size, "%s.shmq-%08x%08x", name->dir,
 			     arc4random(), arc4random()) >= path_size)
 		return -ENAMETOOLONG;
-	return shmqi_own_fd(open(
-		path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_NOFOLLOW, mode));
+	return shmqi_own_fd(
+		open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_NOFOLLOW,
+		     mode));
 }
 
 static int give_name(const struct segment *seg, const struct name *name,
@@ -170,8 +171,8 @@ static int give_name(const struct segment *seg, const struct name *name,
 	if (temporary_path[0])
 		return link(temporary_path, name->path) < 0 ? -errno : 0;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", seg->share_fd);
-	return linkat(AT_FDCWD, path, AT_FDCWD, name->path,
-		      AT_SYMLINK_FOLLOW) < 0 ?
+	return linkat(AT_FDCWD, path, AT_FDCWD, name->path, AT_SYMLINK_FOLLOW) <
+			       0 ?
 		       -errno :
 		       0;
 }
@@ -362,8 +363,7 @@ unsigned shmqi_segment_forked(struct segment *seg)
 		seg->endpoints[i] = NULL;
 		n++;
 	}
-	memset(seg->sharers, 0,
-	       seg->geo.max_groups * sizeof(*seg->sharers));
+	memset(seg->sharers, 0, seg->geo.max_groups * sizeof(*seg->sharers));
 	shmqi_bell_register(&seg->control->recv, &seg->control->send);
 	return n;
 }

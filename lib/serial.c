@@ -29,5 +29,5 @@ void shmqi_serial_release(struct shmq_consumer *c)
 	if (unlikely(c->slots > c->first_slot))
 		shmqi_consumer_release_slots(c, c->first_slot);
 	if (likely(c->pos != c->released_pos))
-		serial_release(c);
+		serial_release(c, c->pos, c->seq);
 }

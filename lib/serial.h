@@ -25,83 +25,99 @@ int shmqi_serial_begin(struct shmq_consumer *c);
 /* Done with everything on loan. */
 void shmqi_serial_release(struct shmq_consumer *c);
 
-static inline void serial_release(struct shmq_consumer *c)
+static inline void serial_release(struct shmq_consumer *c, uint64_t pos,
+				  uint64_t seq)
 {
-	serial_note(c->claims, c->turn++, c->pos, c->seq);
+	serial_note(c->claims, c->turn++, pos, seq);
 	/* edge CURSOR: carries that we are done reading */
-	cursor_move(&c->group->cursor, c->pos);
-	c->released_pos = c->pos;
+	cursor_move(&c->group->cursor, pos);
+	c->released_pos = pos;
 	bell_look(&c->control->send);
 }
 
-/* Read the record at c->pos. 1: there; 0: not yet; -EBADMSG. */
-static inline int serial_next(struct shmq_consumer *c, struct found *found)
+/* Read the record at pos, number seq. 1: there; 0: not yet; -EBADMSG. */
+static inline int serial_look(const struct shmq_consumer *c, uint64_t pos,
+			      uint64_t seq, struct found *found)
 {
-	if (!record_published(&c->ring, c->pos, c->seq))
+	if (!record_published(&c->ring, pos, seq))
 		return 0;
-	return likely(record_read(&c->ring, c->pos, found)) ? 1 : -EBADMSG;
+	return likely(record_read(&c->ring, pos, found)) ? 1 : -EBADMSG;
 }
 
-static inline void serial_pass(struct shmq_consumer *c,
-			       const struct found *found)
+/* The next record is at pos, number seq. */
+static inline void serial_go_on(struct shmq_consumer *c, uint64_t pos,
+				uint64_t seq)
 {
-	c->pos += found->span;
-	c->seq += found->count;
+	c->pos = pos;
+	c->seq = seq;
 }
 
-/* Nothing but skipped records was there: nobody else makes room of them. */
+/*
+ * There was no message, but perhaps skipped records, up to pos: with nothing
+ * on loan nobody else would make room of them.
+ */
 static inline int64_t serial_nothing(struct shmq_consumer *c, int r,
-				     bool skipped, bool on_loan)
+				     uint64_t pos, uint64_t seq)
 {
-	if (unlikely(skipped && !on_loan))
-		serial_release(c);
+	bool on_loan = c->pos != c->released_pos;
+
+	if (unlikely(c->pos != pos)) {
+		serial_go_on(c, pos, seq);
+		if (!on_loan)
+			serial_release(c, pos, seq);
+	}
 	return r < 0 ? r : -EAGAIN;
 }
 
 static inline int64_t serial_borrow(struct shmq_consumer *c,
 				    struct shmq_msg *msgs, unsigned max)
 {
-	bool on_loan = c->pos != c->released_pos;
-	uint64_t pos = c->pos;
+	uint64_t pos = c->pos, seq = c->seq;
 	struct found found;
 	unsigned n = 0;
 	int r = 0;
 
-	while (n < max && (r = serial_next(c, &found)) > 0) {
+	while (n < max && (r = serial_look(c, pos, seq, &found)) > 0) {
 		if (likely(!(found.flags & SH_RECORD_SKIP)))
-			msg_fill(&msgs[n++], &found, c->seq,
-				 c->pos < c->redelivered_pos);
-		serial_pass(c, &found);
+			msg_fill(&msgs[n++], &found, seq,
+				 pos < c->redelivered_pos);
+		pos += found.span;
+		seq += found.count;
 	}
 	if (unlikely(!n))
-		return serial_nothing(c, r, c->pos != pos, on_loan);
+		return serial_nothing(c, r, pos, seq);
+	serial_go_on(c, pos, seq);
 	/* edge DONE: pairs with settle_serial */
-	store_release(&c->claims[0].end, c->pos);
+	store_release(&c->claims[0].end, pos);
 	return n;
 }
 
-static inline int64_t serial_copy(struct shmq_consumer *c, void *buf,
-				  size_t size)
+static __attribute__((always_inline)) inline int64_t
+serial_copy(struct shmq_consumer *c, void *buf, size_t size)
 {
-	bool on_loan = c->pos != c->released_pos;
-	uint64_t pos = c->pos;
+	uint64_t pos = c->pos, seq = c->seq;
+	bool on_loan = pos != c->released_pos;
 	struct found found;
 	int r;
 
-	while ((r = serial_next(c, &found)) > 0 &&
-	       unlikely(found.flags & SH_RECORD_SKIP))
-		serial_pass(c, &found);
+	while ((r = serial_look(c, pos, seq, &found)) > 0 &&
+	       unlikely(found.flags & SH_RECORD_SKIP)) {
+		pos += found.span;
+		seq += found.count;
+	}
 	if (unlikely(r <= 0))
-		return serial_nothing(c, r, c->pos != pos, on_loan);
+		return serial_nothing(c, r, pos, seq);
 	if (unlikely(found.size > size))
-		return serial_nothing(c, -EMSGSIZE, c->pos != pos, on_loan);
+		return serial_nothing(c, -EMSGSIZE, pos, seq);
 	copy_bytes(buf, record_payload(found.record), found.size);
-	serial_pass(c, &found);
+	pos += found.span;
+	seq += found.count;
+	serial_go_on(c, pos, seq);
 	/* Behind something on loan it can only be released with that. */
 	if (likely(!on_loan))
-		serial_release(c);
+		serial_release(c, pos, seq);
 	else
-		store_release(&c->claims[0].end, c->pos);
+		store_release(&c->claims[0].end, pos);
 	return found.size;
 }
 

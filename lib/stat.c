@@ -101,8 +101,8 @@ static bool map_ring(struct segment *seg, struct ring *ring)
 }
 
 /* One claim, if it is held, into the sums. */
-static void add_claim(struct shmq_member_info *info, uint64_t pos,
-		      uint64_t end, uint64_t seq)
+static void add_claim(struct shmq_member_info *info, uint64_t pos, uint64_t end,
+		      uint64_t seq)
 {
 	if (end <= pos)
 		return;
@@ -159,9 +159,8 @@ static uint64_t seq_at(struct segment *seg, uint64_t pos)
 	return load_acquire(&record_at(&ring, pos)->stamp) ^ ring.cookie;
 }
 
-static uint64_t consumer_claims(struct segment *seg,
-				uint32_t group, uint32_t index,
-				struct shmq_member_info *info)
+static uint64_t consumer_claims(struct segment *seg, uint32_t group,
+				uint32_t index, struct shmq_member_info *info)
 {
 	struct sh_member *member = member_at(seg, index);
 	struct sh_cursor *cursor = &seg->groups[group].cursor;
@@ -172,8 +171,7 @@ static uint64_t consumer_claims(struct segment *seg,
 		uint64_t pos = cursor_pos(cursor), seq;
 
 		if (shmqi_serial_seq(claims, pos, &seq))
-			add_claim(info, pos, load_acquire(&claims[0].end),
-				  seq);
+			add_claim(info, pos, load_acquire(&claims[0].end), seq);
 		first = info->claims ? claim_word(pos, SH_CLAIM_OWNED) : 0;
 	} else if (shmqi_claim_look(cursor, &claims[0], index, &word) ==
 		   CLAIM_HELD) {
@@ -251,8 +249,7 @@ uint32_t shmq_member_entries(const struct shmq *q)
 	return q ? q->seg->geo.member_entries : 0;
 }
 
-int shmq_stat_group(struct shmq *q, uint32_t index,
-		    struct shmq_group_info *out)
+int shmq_stat_group(struct shmq *q, uint32_t index, struct shmq_group_info *out)
 {
 	struct shmq_group_info info = SHMQ_GROUP_INFO_INIT;
 	struct cursor at, tail;

@@ -105,8 +105,8 @@ static int64_t sleep_once(const struct waiter *w, struct sleeping *s)
 	if (outlook == OUTLOOK_CLAIM)
 		count(&w->control->stalls);
 	count(w->sleeps);
-	r = shmqi_bell_sleep(w->bell, until < s->deadline ? until :
-							    s->deadline);
+	r = shmqi_bell_sleep(w->bell,
+			     until < s->deadline ? until : s->deadline);
 	s->long_enough = r == -ETIMEDOUT;
 	return r == -EINTR ? r : -EAGAIN;
 }

@@ -25,7 +25,7 @@
 
 /* What look_around found out. */
 enum outlook {
-	OUTLOOK_RING,  /* only a ring can change anything: sleep without bound */
+	OUTLOOK_RING, /* only a ring can change anything: sleep without bound */
 	OUTLOOK_PEERS, /* another member may die with what we wait for */
 	OUTLOOK_CLAIM, /* we wait behind an open claim */
 	OUTLOOK_RETRY, /* something was cleaned up: try at once */
@@ -58,17 +58,17 @@ struct poll {
 	uint32_t skip;     /* calls that do without the clock */
 };
 
-/* Is it time? */
-bool shmqi_poll_due(struct poll *poll);
-
-static inline bool poll_due(struct poll *poll)
+/* May this call do without the clock? */
+static inline bool poll_skips(struct poll *poll)
 {
-	if (poll->skip) {
-		poll->skip--;
+	if (!poll->skip)
 		return false;
-	}
-	return shmqi_poll_due(poll);
+	poll->skip--;
+	return true;
 }
+
+/* By the clock: is it time to look around? */
+bool shmqi_poll_due(struct poll *poll);
 
 /*
  * Wait until attempt succeeds or fails otherwise, at most timeout_ns, or

@@ -52,7 +52,6 @@ void shmqi_bell_register(struct sh_bell *a, struct sh_bell *b)
 	errno = saved;
 }
 
-
 /*
  * The kernel clears the futex and wakes the sleepers in one call: whoever is
  * killed between clearing and waking would leave sleepers that nobody rings
