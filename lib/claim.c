@@ -76,13 +76,12 @@ static int64_t attempt(void *self)
 }
 
 /* Only consumers make room, or those who clean up after them. */
-static int look_around(void *self, bool long_enough)
+static int look_around(struct shmq_producer *p, bool rounds)
 {
-	struct shmq_producer *p = ((struct call *)self)->p;
 	struct segment *seg = p->ep.seg;
 	int r = 0;
 
-	if (long_enough) {
+	if (rounds) {
 		pthread_mutex_lock(&seg->lock);
 		r = shmqi_recover_consumers(seg);
 		pthread_mutex_unlock(&seg->lock);
@@ -98,14 +97,22 @@ static int look_around(void *self, bool long_enough)
 	return shmqi_room_consumers(seg) ? OUTLOOK_PEERS : OUTLOOK_RING;
 }
 
+static int look_around_waiting(void *self)
+{
+	struct shmq_producer *p = ((struct call *)self)->p;
+
+	return look_around(p, shmqi_rounds_due(&p->rounds));
+}
+
 /* Full, and the caller will not wait: the dead must not keep it so. */
 static int poll_again(struct call *call)
 {
+	struct rounds *rounds = &call->p->rounds;
 	int r;
 
-	if (poll_skips(&call->p->poll) || !shmqi_poll_due(&call->p->poll))
+	if (rounds_skip(rounds) || !shmqi_rounds_due(rounds))
 		return -EAGAIN;
-	r = look_around(call, true);
+	r = look_around(call->p, true);
 	if (r < 0)
 		return r;
 	return r == OUTLOOK_RETRY ? (int)attempt(call) : -EAGAIN;
@@ -122,7 +129,7 @@ int shmqi_claim_wait(struct shmq_producer *p, uint64_t span, uint64_t count,
 		.sleeps = &p->ep.member->sleeps,
 		.spin = &p->spin,
 		.attempt = attempt,
-		.look_around = look_around,
+		.look_around = look_around_waiting,
 	};
 
 	if (timeout_ns == SHMQ_NOWAIT)

@@ -94,13 +94,13 @@ static bool has_peers(struct shmq_consumer *c, bool *returned)
 }
 
 /* Under lock. An outlook, or an error. */
-static int look_around_locked(struct shmq_consumer *c, bool long_enough)
+static int look_around_locked(struct shmq_consumer *c, bool rounds)
 {
 	struct segment *seg = c->ep.seg;
 	bool returned, peers;
 	struct cursor at;
 	uint64_t tail;
-	int r = long_enough ? shmqi_recover_consumers(seg) : 0;
+	int r = rounds ? shmqi_recover_consumers(seg) : 0;
 
 	if (r > 0 || r == -EBADMSG)
 		return r < 0 ? r : OUTLOOK_RETRY;
@@ -127,15 +127,34 @@ static int look_around_locked(struct shmq_consumer *c, bool long_enough)
 	return r == -EBADMSG ? r : r > 0 ? OUTLOOK_RETRY : OUTLOOK_CLAIM;
 }
 
-static int look_around(void *self, bool long_enough)
+static int look_around(struct shmq_consumer *c, bool rounds)
 {
-	struct shmq_consumer *c = ((struct call *)self)->c;
 	int r;
 
 	pthread_mutex_lock(&c->ep.seg->lock);
-	r = look_around_locked(c, long_enough);
+	r = look_around_locked(c, rounds);
 	pthread_mutex_unlock(&c->ep.seg->lock);
 	return r;
+}
+
+static int look_around_waiting(void *self)
+{
+	struct shmq_consumer *c = ((struct call *)self)->c;
+
+	return look_around(c, shmqi_rounds_due(&c->rounds));
+}
+
+/*
+ * Busy all the time: messages that a dead competitor held must not wait until
+ * there is a pause.
+ */
+static __attribute__((noinline)) void busy_rounds(struct shmq_consumer *c)
+{
+	if (!shmqi_rounds_due(&c->rounds))
+		return;
+	pthread_mutex_lock(&c->ep.seg->lock);
+	shmqi_recover_consumers(c->ep.seg);
+	pthread_mutex_unlock(&c->ep.seg->lock);
 }
 
 /* Nothing there, and the caller will not wait: what the dead held comes back
@@ -144,9 +163,9 @@ static int64_t poll_again(struct call *call)
 {
 	int r;
 
-	if (!shmqi_poll_due(&call->c->poll))
+	if (!shmqi_rounds_due(&call->c->rounds))
 		return -EAGAIN;
-	r = look_around(call, true);
+	r = look_around(call->c, true);
 	if (r < 0)
 		return r;
 	return r == OUTLOOK_RETRY ? attempt(call) : -EAGAIN;
@@ -163,7 +182,7 @@ take_slowly(struct shmq_consumer *c, const struct wanted *w, int64_t timeout_ns)
 		.sleeps = &c->ep.member->sleeps,
 		.spin = &c->spin,
 		.attempt = attempt,
-		.look_around = look_around,
+		.look_around = look_around_waiting,
 	};
 
 	if (timeout_ns == SHMQ_NOWAIT)
@@ -179,9 +198,12 @@ receive(struct shmq_consumer *c, const struct wanted *w, int64_t timeout_ns)
 	if (unlikely(timeout_ns < SHMQ_FOREVER))
 		return -EINVAL;
 	r = take(c, w);
-	if (r != -EAGAIN)
+	if (r != -EAGAIN) {
+		if (!c->serial && !rounds_skip(&c->rounds))
+			busy_rounds(c);
 		return r;
-	if (timeout_ns == SHMQ_NOWAIT && poll_skips(&c->poll))
+	}
+	if (timeout_ns == SHMQ_NOWAIT && rounds_skip(&c->rounds))
 		return -EAGAIN;
 	return take_slowly(c, w, timeout_ns);
 }
@@ -209,7 +231,7 @@ ssize_t shmq_recv(struct shmq_consumer *c, void *buf, size_t size,
 
 		if (likely(r != -EAGAIN))
 			return (ssize_t)r;
-		if (timeout_ns == SHMQ_NOWAIT && poll_skips(&c->poll))
+		if (timeout_ns == SHMQ_NOWAIT && rounds_skip(&c->rounds))
 			return -EAGAIN;
 	}
 	return recv_slowly(c, buf, size, timeout_ns);
@@ -276,7 +298,6 @@ static int join(struct shmq_consumer *c, uint32_t group)
 	if (r)
 		return r;
 	r = begin(c, group);
-	c->ep.magic = ENDPOINT_CONSUMER;
 	shmqi_member_enter(&c->ep, SH_MEMBER_CONSUMER);
 	/* Whoever sleeps without a bound does so because we were not here. */
 	bell_look(&c->control->send);
@@ -331,11 +352,11 @@ int shmq_consumer_open(struct shmq_consumer **out, struct shmq *q,
 		return -ENOMEM;
 	c->serial = flags & SHMQ_EXCLUSIVE ||
 		    seg->geo.flags & SHMQ_SINGLE_CONSUMER;
+	c->ep.magic = ENDPOINT_CONSUMER;
 	pthread_mutex_lock(&seg->lock);
 	r = join(c, (uint32_t)index);
 	pthread_mutex_unlock(&seg->lock);
 	if (r) {
-		c->ep.magic = ENDPOINT_CONSUMER;
 		shmqi_endpoint_free(&c->ep, sizeof(*c));
 		return r;
 	}

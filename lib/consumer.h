@@ -28,7 +28,7 @@ struct shmq_consumer {
 	uint32_t group_index;
 	bool serial;
 	uint32_t spin;
-	struct poll poll;
+	struct rounds rounds;
 	uint64_t returns_seen; /* group.returns when nothing was left */
 
 	/* Slots from first_slot below slots name spans that are held. */

@@ -9,6 +9,7 @@
 #include "handle.h"
 #include "members.h"
 #include "producer.h"
+#include "recovery.h"
 #include "wait.h"
 
 #define IOV_PARTS_MAX 1024
@@ -148,10 +149,33 @@ int shmq_discard(struct shmq_producer *p)
 	return r;
 }
 
+/* Under lock. */
+static int join(struct shmq_producer *p)
+{
+	struct segment *seg = p->ep.seg;
+	struct joining joining = { SH_MEMBER_PRODUCER, 0, p->single };
+	int r = shmqi_segment_map_write(seg);
+
+	if (!r)
+		r = shmqi_member_join(&p->ep, &joining);
+	if (r)
+		return r;
+	p->control = seg->control;
+	p->claim = &p->ep.member->claims[0];
+	p->ring = ring_of(&seg->geo, seg->ring_write);
+	p->at = cursor_load(&p->control->tail);
+	p->spin = WAIT_SPIN_MAX;
+	if (p->single)
+		r = shmqi_recover_check_tail(seg, &p->ring, &p->at);
+	shmqi_member_enter(&p->ep, SH_MEMBER_PRODUCER);
+	if (r)
+		shmqi_member_leave(&p->ep, p->single, false);
+	return r;
+}
+
 int shmq_producer_open(struct shmq_producer **out, struct shmq *q,
 		       unsigned flags)
 {
-	struct joining joining = { SH_MEMBER_PRODUCER, 0, false };
 	struct shmq_producer *p;
 	struct segment *seg;
 	int r;
@@ -166,23 +190,11 @@ int shmq_producer_open(struct shmq_producer **out, struct shmq *q,
 	if (!p)
 		return -ENOMEM;
 	p->single = seg->geo.flags & SHMQ_SINGLE_PRODUCER;
-	joining.alone = p->single;
+	p->ep.magic = ENDPOINT_PRODUCER;
 	pthread_mutex_lock(&seg->lock);
-	r = shmqi_segment_map_write(seg);
-	if (!r)
-		r = shmqi_member_join(&p->ep, &joining);
-	if (!r) {
-		p->control = seg->control;
-		p->claim = &p->ep.member->claims[0];
-		p->ring = ring_of(&seg->geo, seg->ring_write);
-		p->at = cursor_load(&p->control->tail);
-		p->spin = WAIT_SPIN_MAX;
-		p->ep.magic = ENDPOINT_PRODUCER;
-		shmqi_member_enter(&p->ep, SH_MEMBER_PRODUCER);
-	}
+	r = join(p);
 	pthread_mutex_unlock(&seg->lock);
 	if (r) {
-		p->ep.magic = ENDPOINT_PRODUCER;
 		shmqi_endpoint_free(&p->ep, sizeof(*p));
 		return r;
 	}

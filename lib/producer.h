@@ -44,7 +44,7 @@ struct shmq_producer {
 	bool reserved; /* open is a reservation */
 	uint32_t spin;
 	struct span open; /* if reserved */
-	struct poll poll;
+	struct rounds rounds;
 	size_t reserved_size; /* bytes, if reserved */
 };
 

@@ -18,20 +18,42 @@
  * The stream is whole from any group's cursor up to the first missing stamp;
  * what it claimed beyond that becomes one skipped record.
  */
+static int walk_to_tail(struct segment *seg, const struct ring *ring,
+			uint64_t *pos, uint64_t *seq)
+{
+	uint64_t end = cursor_pos(&seg->control->tail);
+	struct cursor place;
+
+	if (!shmqi_group_place(seg, 0, &place))
+		return -EBADMSG;
+	*pos = place.pos;
+	*seq = place.seq;
+	if (*pos > end || end - *pos > seg->geo.capacity ||
+	    !shmqi_ring_walk(ring, pos, seq, end))
+		return -EBADMSG;
+	return 0;
+}
+
+int shmqi_recover_check_tail(struct segment *seg, const struct ring *ring,
+			     const struct cursor *tail)
+{
+	uint64_t pos, seq;
+	int r = walk_to_tail(seg, ring, &pos, &seq);
+
+	if (r)
+		return r;
+	return pos == tail->pos && seq == tail->seq ? 0 : -EBADMSG;
+}
+
 static int finish_single_producer(struct segment *seg, const struct ring *ring,
 				  uint32_t index)
 {
 	struct sh_cursor *tail = &seg->control->tail;
 	uint64_t end = cursor_pos(tail), pos, seq;
-	struct cursor place;
+	int r = walk_to_tail(seg, ring, &pos, &seq);
 
-	if (!shmqi_group_place(seg, 0, &place))
-		return -EBADMSG;
-	pos = place.pos;
-	seq = place.seq;
-	if (pos > end || end - pos > seg->geo.capacity ||
-	    !shmqi_ring_walk(ring, &pos, &seq, end))
-		return -EBADMSG;
+	if (r)
+		return r;
 	if (pos < end) {
 		if (!shmqi_ring_abort(ring, pos, end, seq, 1, index))
 			return -EBADMSG;

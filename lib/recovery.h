@@ -8,6 +8,7 @@
 #ifndef SHMQI_RECOVERY_H
 #define SHMQI_RECOVERY_H
 
+#include "cursor.h"
 #include "ring.h"
 #include "segment.h"
 
@@ -19,6 +20,13 @@ int shmqi_recover_member(struct segment *seg, uint32_t index);
 
 /* All of them. How many were dead, or an error. */
 int shmqi_recover_all(struct segment *seg);
+
+/*
+ * For a single producer that begins: is the tail where the records end? Nobody
+ * else would ever notice. 0 or -EBADMSG.
+ */
+int shmqi_recover_check_tail(struct segment *seg, const struct ring *ring,
+			     const struct cursor *tail);
 
 /* Only consumers: for a producer that waits for room. */
 int shmqi_recover_consumers(struct segment *seg);

@@ -36,7 +36,6 @@ static int64_t spin(const struct waiter *w)
 struct sleeping {
 	int64_t deadline;
 	int64_t bound; /* of the last sleep; 0: there was none */
-	bool long_enough;
 };
 
 /* How long to sleep at most. */
@@ -53,15 +52,15 @@ static int64_t bound_of(struct sleeping *s, int outlook, bool sure)
 	return s->bound;
 }
 
-bool shmqi_poll_due(struct poll *poll)
+bool shmqi_rounds_due(struct rounds *rounds)
 {
 	int64_t now = shmqi_clock_coarse_ns();
 
-	poll->skip = now - poll->asked_ns < WAIT_BOUND_CLAIM_NS ? 7 : 0;
-	poll->asked_ns = now;
-	if (now - poll->looked_ns < WAIT_BOUND_NS / 4)
+	rounds->skip = now - rounds->asked_ns < WAIT_BOUND_CLAIM_NS ? 7 : 0;
+	rounds->asked_ns = now;
+	if (now - rounds->made_ns < WAIT_BOUND_NS / 4)
 		return false;
-	poll->looked_ns = now;
+	rounds->made_ns = now;
 	return true;
 }
 
@@ -90,10 +89,9 @@ static int64_t sleep_once(const struct waiter *w, struct sleeping *s)
 
 	if (r != -EAGAIN)
 		return r;
-	outlook = w->look_around(w->self, s->long_enough);
+	outlook = w->look_around(w->self);
 	if (outlook < 0)
 		return outlook;
-	s->long_enough = false;
 	if (outlook == OUTLOOK_RETRY)
 		return -EAGAIN;
 	/* edge ARM: who removes a name says so before it rings */
@@ -107,7 +105,6 @@ static int64_t sleep_once(const struct waiter *w, struct sleeping *s)
 	count(w->sleeps);
 	r = shmqi_bell_sleep(w->bell,
 			     until < s->deadline ? until : s->deadline);
-	s->long_enough = r == -ETIMEDOUT;
 	return r == -EINTR ? r : -EAGAIN;
 }
 

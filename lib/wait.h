@@ -40,35 +40,32 @@ struct waiter {
 
 	/* The operation: -EAGAIN as long as there is reason to wait. */
 	int64_t (*attempt)(void *self);
-	/*
-	 * After arming: an outlook, or a negative errno. long_enough: a sleep
-	 * has run into its bound, so it is time to see who is dead.
-	 */
-	int (*look_around)(void *self, bool long_enough);
+	/* After arming: an outlook, or a negative errno. */
+	int (*look_around)(void *self);
 };
 
 /*
- * A poller: who calls again and again without waiting. Now and then it has to
- * look around; the clock is asked at every call of a slow one, and at every
- * eighth of a fast one.
+ * A member's rounds: now and then it sees which of its peers are dead,
+ * whether it waits, polls or is busy all the time. A slow one asks the clock
+ * at every call, a fast one at every eighth.
  */
-struct poll {
-	int64_t asked_ns;  /* when the clock was last asked */
-	int64_t looked_ns; /* when it last looked around */
-	uint32_t skip;     /* calls that do without the clock */
+struct rounds {
+	int64_t asked_ns; /* when the clock was last asked */
+	int64_t made_ns;  /* when the last round was made */
+	uint32_t skip;    /* calls that do without the clock */
 };
 
 /* May this call do without the clock? */
-static inline bool poll_skips(struct poll *poll)
+static inline bool rounds_skip(struct rounds *rounds)
 {
-	if (!poll->skip)
+	if (!rounds->skip)
 		return false;
-	poll->skip--;
+	rounds->skip--;
 	return true;
 }
 
-/* By the clock: is it time to look around? */
-bool shmqi_poll_due(struct poll *poll);
+/* By the clock: is it time? Then whoever asked makes the round. */
+bool shmqi_rounds_due(struct rounds *rounds);
 
 /*
  * Wait until attempt succeeds or fails otherwise, at most timeout_ns, or
