@@ -21,6 +21,22 @@ int shmqi_group_find(const struct segment *seg, const char *name)
 	return -1;
 }
 
+uint64_t shmqi_group_lowest(const struct segment *seg, uint64_t otherwise)
+{
+	uint64_t lowest = otherwise;
+
+	for (uint32_t i = 0; i < seg->geo.max_groups; i++) {
+		uint64_t pos;
+
+		if (!group_used(seg, i))
+			continue;
+		pos = cursor_pos(&seg->groups[i].cursor);
+		if (pos < lowest)
+			lowest = pos;
+	}
+	return lowest;
+}
+
 bool shmqi_serial_seq(struct sh_claim *claims, uint64_t pos, uint64_t *seq)
 {
 	for (int k = 0; k < 2; k++) {
@@ -47,6 +63,14 @@ static struct sh_member *serial_member(const struct segment *seg,
 			return member;
 	}
 	return NULL;
+}
+
+uint64_t shmqi_group_taken(const struct segment *seg, uint32_t index)
+{
+	struct sh_member *serial = serial_member(seg, index);
+
+	/* edge DONE: pairs with serial_borrow */
+	return serial ? load_acquire(&serial->claims[0].end) : 0;
 }
 
 bool shmqi_group_place(const struct segment *seg, uint32_t index,

@@ -32,6 +32,12 @@ static inline void serial_note(struct sh_claim *claims, unsigned turn,
 /* The number that belongs to pos. False: neither pair does. */
 bool shmqi_serial_seq(struct sh_claim *claims, uint64_t pos, uint64_t *seq);
 
+/* The lowest cursor of all groups; with no group, the given position. */
+uint64_t shmqi_group_lowest(const struct segment *seg, uint64_t otherwise);
+
+/* How far its serial consumer has taken; 0 if it has none. */
+uint64_t shmqi_group_taken(const struct segment *seg, uint32_t index);
+
 /*
  * A position of the group and its number, at one moment. False: no pair that
  * fits, after many looks: damage.

@@ -26,8 +26,20 @@
 #include "returned.h"
 #include "wake.h"
 
-/* A lease that somebody holds only in passing is worth another look. */
-#define PASSING_LOOKS 200
+/*
+ * A lease that somebody holds only in passing, as rescuers do, is worth other
+ * looks: a few at once, then one a millisecond, for about a second. A rescuer
+ * that takes longer is stopped.
+ */
+#define PASSING_LOOKS 1100
+
+static void let_pass(int look)
+{
+	if (look < 100)
+		sched_yield();
+	else
+		usleep(1000);
+}
 
 uint32_t shmqi_member_top(const struct segment *seg)
 {
@@ -220,7 +232,7 @@ static int bury_predecessors(struct segment *seg, const struct joining *joining)
 			if (r == 0 && look == PASSING_LOOKS)
 				return -EBUSY;
 			if (r == 0)
-				sched_yield();
+				let_pass(look);
 		}
 	}
 	return 0;
@@ -286,7 +298,7 @@ static int find_entry(struct segment *seg)
 			if (take_entry(seg, i))
 				return (int)i;
 		shmqi_returned_compact(seg);
-		sched_yield();
+		let_pass(look);
 	}
 	return -EUSERS;
 }

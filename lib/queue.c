@@ -211,15 +211,16 @@ static void say_moved(struct segment *seg, uint32_t moved)
 }
 
 /*
- * Said before, so that a death between leaves something to finish; rung after,
- * so that whoever is woken finds the name gone.
+ * Said and rung before, so that a death between leaves nobody asleep and
+ * something that the next open finishes; rung again after, for whoever opened
+ * the name again too soon.
  */
 static int remove_name(const struct name *name, struct segment *seg)
 {
 	int r;
 
 	if (seg)
-		store_release(&seg->control->moved, 1);
+		say_moved(seg, 1);
 	r = unlink(name->path) < 0 ? -errno : 0;
 	if (seg)
 		say_moved(seg, !r || r == -ENOENT);

@@ -13,6 +13,8 @@
 #include "returned.h"
 #include "wake.h"
 
+#define LOOKS 100000
+
 /*
  * A single producer moves the tail, writes, stamps; its claims have no slot.
  * The stream is whole from any group's cursor up to the first missing stamp;
@@ -54,36 +56,100 @@ static int finish_single_producer(struct segment *seg, const struct ring *ring,
 
 	if (r)
 		return r;
-	if (pos < end) {
-		if (!shmqi_ring_abort(ring, pos, end, seq, 1, index))
-			return -EBADMSG;
-		seq++;
-	}
+	if (pos < end)
+		shmqi_ring_abort(ring, pos, seq++, end - pos, 1, index);
 	cursor_number(tail, seq);
+	return 0;
+}
+
+/* What is left of a dead producer's claim. */
+struct rest {
+	uint64_t pos, end; /* not stamped; empty if all is */
+	uint64_t seq;      /* of the record at pos */
+};
+
+/*
+ * Look once for the first record of the claim that is not stamped. All that
+ * every group has received is stamped, and may have been overwritten in the
+ * next lap since; so begin at the lowest cursor if it is inside the claim, and
+ * believe what was read at a position only if that cursor had not passed it
+ * afterwards. The missing record itself no cursor can pass. 1: found; 0: look
+ * again; -EBADMSG.
+ */
+static int look_for_rest(struct segment *seg, const struct ring *ring,
+			 struct rest *rest)
+{
+	struct cursor place;
+	struct found found;
+
+	if (!shmqi_group_place(seg, 0, &place))
+		return -EBADMSG;
+	if (place.pos > rest->pos) {
+		rest->pos = place.pos < rest->end ? place.pos : rest->end;
+		rest->seq = place.seq;
+	}
+	while (rest->pos < rest->end) {
+		bool there = record_published(ring, rest->pos, rest->seq);
+		bool right = there && record_read(ring, rest->pos, &found) &&
+			     found.span <= rest->end - rest->pos;
+
+		/* The reads come first: edge CURSOR. */
+		atomic_thread_fence(memory_order_acquire);
+		if (shmqi_group_lowest(seg, UINT64_MAX) > rest->pos)
+			return 0;
+		if (!right)
+			return there ? -EBADMSG : 1;
+		rest->pos += found.span;
+		rest->seq += found.count;
+	}
+	return 1;
+}
+
+static int finish_claim(struct segment *seg, const struct ring *ring,
+			uint32_t index, uint64_t word)
+{
+	struct sh_claim *claim = &member_at(seg, index)->claims[0];
+	uint64_t behind = load_relaxed(&claim->seq) +
+			  load_relaxed(&claim->count);
+	struct rest rest = { claim_pos(word), load_relaxed(&claim->end),
+			     load_relaxed(&claim->seq) };
+	uint64_t tail = cursor_pos(&seg->control->tail);
+	int r = 0;
+
+	if (rest.end <= rest.pos || rest.end > tail ||
+	    rest.end - rest.pos > seg->geo.capacity)
+		return -EBADMSG;
+	for (int i = 0; !r && i < LOOKS; i++)
+		r = look_for_rest(seg, ring, &rest);
+	if (r <= 0)
+		return -EBADMSG;
+	if (rest.pos == rest.end)
+		return 0;
+	/* A number for each record: some are left, and room for them. */
+	if (behind <= rest.seq ||
+	    behind - rest.seq > (rest.end - rest.pos) / SH_LINE)
+		return -EBADMSG;
+	shmqi_ring_abort(ring, rest.pos, rest.seq, rest.end - rest.pos,
+			 behind - rest.seq, index);
 	return 0;
 }
 
 static int finish_claimed(struct segment *seg, const struct ring *ring,
 			  uint32_t index)
 {
-	struct sh_cursor *tail = &seg->control->tail;
 	struct sh_claim *claim = &member_at(seg, index)->claims[0];
-	uint64_t word, end, at;
+	uint64_t word;
+	int r;
 
-	shmqi_claim_settle(tail, claim, index);
+	shmqi_claim_settle(&seg->control->tail, claim, index);
 	/* edge ANNOUNCE */
 	word = load_acquire(&claim->word);
-	end = load_relaxed(&claim->end);
-	at = cursor_pos(tail);
-	if (claim_state(word) == SH_CLAIM_OWNED) {
-		if (end > at || at - claim_pos(word) > seg->geo.capacity ||
-		    !shmqi_ring_abort(ring, claim_pos(word), end,
-				      load_relaxed(&claim->seq),
-				      load_relaxed(&claim->count), index))
-			return -EBADMSG;
+	if (claim_state(word) != SH_CLAIM_OWNED)
+		return 0;
+	r = finish_claim(seg, ring, index, word);
+	if (!r)
 		claim_done(claim);
-	}
-	return 0;
+	return r;
 }
 
 static int finish_producer(struct segment *seg, uint32_t index)

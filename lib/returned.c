@@ -122,21 +122,23 @@ static void settle_adoption(struct segment *seg, uint32_t group,
 }
 
 /*
- * Does another slot of the entry name the beginning of slot k's span? Then k is
- * a copy that was about to go: of slot 0, kept in a higher slot, or of a slot
- * that has been joined to its neighbour.
+ * Does a slot from 1 on, other than k, name pos, where k's span begins? Then k
+ * is a copy that was about to go: slot 0, kept in a higher slot; or a slot that
+ * has been joined to its neighbour. Slot 0 itself is no witness: its end may
+ * already be that of the next announcement.
  */
 static bool is_copy(struct sh_claim *claims, unsigned slots, unsigned k,
 		    uint64_t pos)
 {
-	for (unsigned i = 0; i < slots; i++) {
+	for (unsigned i = 1; i < slots; i++) {
 		/* edge DONE */
 		uint64_t word = load_acquire(&claims[i].word);
 
 		if (i != k && claim_state(word) == SH_CLAIM_OWNED &&
 		    claim_pos(word) <= pos &&
-		    pos < load_relaxed(&claims[i].end))
-			return claim_pos(word) < pos || k < i;
+		    pos < load_relaxed(&claims[i].end) &&
+		    (claim_pos(word) < pos || k < i))
+			return true;
 	}
 	return false;
 }

@@ -49,25 +49,12 @@ bool shmqi_ring_walk(const struct ring *ring, uint64_t *pos, uint64_t *seq,
 	return true;
 }
 
-bool shmqi_ring_abort(const struct ring *ring, uint64_t pos, uint64_t end,
-		      uint64_t seq, uint64_t count, uint32_t producer)
+void shmqi_ring_abort(const struct ring *ring, uint64_t pos, uint64_t seq,
+		      uint64_t span, uint64_t count, uint32_t producer)
 {
-	uint64_t behind = seq + count;
-	struct sh_record *record;
+	struct sh_record *record = record_at(ring, pos);
 
-	if (end < pos || end - pos > ring->mask + 1 ||
-	    count > (end - pos) / SH_LINE)
-		return false;
-	if (!shmqi_ring_walk(ring, &pos, &seq, end))
-		return false;
-	if (pos == end)
-		return true;
-	/* A number for each record: some are left exactly if room is left. */
-	if (seq >= behind)
-		return false;
-	record = record_at(ring, pos);
 	record_describe(record, 0, SH_RECORD_SKIP | SH_RECORD_TAIL, producer);
-	shmqi_record_extend(record, 0, end - pos, behind - seq);
+	shmqi_record_extend(record, 0, span, count);
 	record_stamp(ring, record, seq);
-	return true;
 }

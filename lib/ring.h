@@ -122,12 +122,11 @@ static inline bool record_read(const struct ring *ring, uint64_t pos,
 }
 
 /*
- * Finish a dead producer's span [pos, end), which has count numbers from seq:
- * keep what is stamped, turn the rest into one record that readers skip.
- * False: the span is damaged.
+ * Write one record that readers skip, in the place of span bytes and count
+ * numbers that a dead producer did not get to.
  */
-bool shmqi_ring_abort(const struct ring *ring, uint64_t pos, uint64_t end,
-		      uint64_t seq, uint64_t count, uint32_t producer);
+void shmqi_ring_abort(const struct ring *ring, uint64_t pos, uint64_t seq,
+		      uint64_t span, uint64_t count, uint32_t producer);
 
 /*
  * Walk published records from *pos, number *seq, to the first that is not, or

@@ -53,11 +53,8 @@ static void look_at_member(const struct segment *seg, uint32_t index,
 
 static uint64_t look_once(const struct segment *seg, uint64_t tail)
 {
-	uint64_t lowest = tail;
+	uint64_t lowest = shmqi_group_lowest(seg, tail);
 
-	for (uint32_t i = 0; i < seg->geo.max_groups; i++)
-		if (group_used(seg, i))
-			lower(&lowest, cursor_pos(&seg->groups[i].cursor));
 	for (uint32_t i = 0; i < shmqi_member_top(seg); i++) {
 		/* edge STATE */
 		uint32_t state = load_acquire(&member_at(seg, i)->state);

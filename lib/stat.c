@@ -27,6 +27,17 @@ static int give(void *out, size_t out_size, const void *info, size_t info_size)
 	return 0;
 }
 
+static bool map_ring(struct segment *seg, struct ring *ring)
+{
+	int r;
+
+	pthread_mutex_lock(&seg->lock);
+	r = shmqi_segment_map_read(seg);
+	pthread_mutex_unlock(&seg->lock);
+	*ring = ring_of(&seg->geo, seg->ring_read);
+	return !r;
+}
+
 static bool tail_place(const struct segment *seg, struct cursor *tail)
 {
 	for (int i = 0; i < LOOKS; i++) {
@@ -37,12 +48,28 @@ static bool tail_place(const struct segment *seg, struct cursor *tail)
 	return false;
 }
 
-/* The group's cursor, and the tail as it was later. */
-static int places(const struct segment *seg, uint32_t group, struct cursor *at,
+/* What a serial consumer has on loan has been received: go on behind it. */
+static void pass_loan(struct segment *seg, uint32_t group, struct cursor *at)
+{
+	uint64_t taken = shmqi_group_taken(seg, group), pos = at->pos,
+		 seq = at->seq;
+	struct ring ring;
+
+	if (taken <= pos || taken - pos > seg->geo.capacity ||
+	    !map_ring(seg, &ring) || !shmqi_ring_walk(&ring, &pos, &seq, taken))
+		return;
+	at->pos = pos;
+	at->seq = seq;
+}
+
+/* Where the group is, and the tail as it was later. */
+static int places(struct segment *seg, uint32_t group, struct cursor *at,
 		  struct cursor *tail)
 {
-	if (!shmqi_group_place(seg, group, at) || !tail_place(seg, tail) ||
-	    at->pos > tail->pos)
+	if (!shmqi_group_place(seg, group, at))
+		return -EBADMSG;
+	pass_loan(seg, group, at);
+	if (!tail_place(seg, tail) || at->pos > tail->pos)
 		return -EBADMSG;
 	/* A single producer numbers the tail late. */
 	if (tail->seq < at->seq)
@@ -87,17 +114,6 @@ int shmq_stat(struct shmq *q, struct shmq_stat *st)
 			s.members += shmqi_member_alive(seg, i);
 	}
 	return give(st, st->size, &s, sizeof(s));
-}
-
-static bool map_ring(struct segment *seg, struct ring *ring)
-{
-	int r;
-
-	pthread_mutex_lock(&seg->lock);
-	r = shmqi_segment_map_read(seg);
-	pthread_mutex_unlock(&seg->lock);
-	*ring = ring_of(&seg->geo, seg->ring_read);
-	return !r;
 }
 
 /* One claim, if it is held, into the sums. */

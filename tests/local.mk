@@ -20,6 +20,8 @@
 #	top_srcdir top_builddir	absolute
 #	CC CFLAGS NM		what the library was built with
 #	EMULATOR		must precede a program of a cross build; else empty
+#	SHMQ DEMO		only with EMULATOR: the command, and the directory
+#				of the demos
 
 unit_tests =
 script_tests =
@@ -29,7 +31,72 @@ UNIT_LIBS = lib/libshmqi.la $(CMOCKA_LIBS)
 
 # ---------------------------------------------------------------- unit tests
 if HAVE_CMOCKA
+# What the programs share: child processes and directories, message contents,
+# the kinds of queue, the books of the kill test.
+support = tests/support.c tests/support.h tests/processes.c
+variants = $(support) tests/pattern.c tests/pattern.h \
+	tests/variants.c tests/variants.h
 
+unit_tests += tests/race_exchange
+tests_race_exchange_SOURCES = tests/race_exchange.c $(variants)
+tests_race_exchange_LDADD = $(UNIT_LIBS)
+unit_tests += tests/race_kill
+tests_race_kill_SOURCES = tests/race_kill.c $(variants) tests/ledger.c tests/ledger.h
+tests_race_kill_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_batches
+tests_test_batches_SOURCES = tests/test_batches.c $(variants)
+tests_test_batches_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_borrowing
+tests_test_borrowing_SOURCES = tests/test_borrowing.c $(variants)
+tests_test_borrowing_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_claims
+tests_test_claims_SOURCES = tests/test_claims.c $(support)
+tests_test_claims_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_deaths
+tests_test_deaths_SOURCES = tests/test_deaths.c $(support)
+tests_test_deaths_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_ends
+tests_test_ends_SOURCES = tests/test_ends.c $(variants)
+tests_test_ends_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_foreign
+tests_test_foreign_SOURCES = tests/test_foreign.c $(support)
+tests_test_foreign_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_fork
+tests_test_fork_SOURCES = tests/test_fork.c $(support)
+tests_test_fork_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_handles
+tests_test_handles_SOURCES = tests/test_handles.c $(support)
+tests_test_handles_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_lifetime
+tests_test_lifetime_SOURCES = tests/test_lifetime.c $(support)
+tests_test_lifetime_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_members
+tests_test_members_SOURCES = tests/test_members.c $(support)
+tests_test_members_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_messages
+tests_test_messages_SOURCES = tests/test_messages.c $(variants)
+tests_test_messages_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_reservations
+tests_test_reservations_SOURCES = tests/test_reservations.c $(variants)
+tests_test_reservations_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_returned
+tests_test_returned_SOURCES = tests/test_returned.c $(support)
+tests_test_returned_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_signals
+tests_test_signals_SOURCES = tests/test_signals.c $(support)
+tests_test_signals_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_stat
+tests_test_stat_SOURCES = tests/test_stat.c $(support)
+tests_test_stat_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_storage
+tests_test_storage_SOURCES = tests/test_storage.c $(support)
+tests_test_storage_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_syscalls
+tests_test_syscalls_SOURCES = tests/test_syscalls.c $(variants)
+tests_test_syscalls_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_wake
+tests_test_wake_SOURCES = tests/test_wake.c $(support)
+tests_test_wake_LDADD = $(UNIT_LIBS)
 else
 script_tests += tests/unit_tests_need_cmocka.sh
 endif
@@ -39,6 +106,10 @@ EXTRA_DIST += tests/unit_tests_need_cmocka.sh
 
 script_tests += tests/test_symbols.sh
 EXTRA_DIST += tests/test_symbols.sh
+
+# The documents and comments that describe the shared layout.
+script_tests += tests/test_layout.sh tests/test_edges.sh
+EXTRA_DIST += tests/test_layout.sh tests/test_edges.sh
 
 script_tests += tests/test_isolation.sh
 EXTRA_DIST += tests/test_isolation.sh
@@ -54,10 +125,11 @@ EXTRA_DIST += tests/test_manpages.sh tests/test_readme.sh tests/example.sh
 
 # With --enable-sanitizers=thread: the tests whose threads share a process.
 # A data race between processes is beyond what the sanitizer sees.
-TSAN_TESTS =
+TSAN_TESTS = tests/test_handles tests/test_messages tests/test_lifetime
 
-# Under EMULATOR: not those that start programs of the build by themselves.
-EMULATED_TESTS = $(unit_tests)
+# Under EMULATOR. Scripts start programs as $SHMQ and $DEMO/NAME, which are
+# then scripts that put the emulator first.
+EMULATED_TESTS = $(unit_tests) tests/test_command.sh tests/test_demos.sh
 
 # ------------------------------------------------------------ how they run
 
@@ -69,10 +141,31 @@ LOG_COMPILER = ./tests/run-isolated
 SH_LOG_COMPILER = ./tests/run-isolated
 AM_SH_LOG_FLAGS = $(SHELL)
 if EMULATED
-AM_LOG_FLAGS = $(LIBTOOL) --quiet --mode=execute $(EMULATOR)
+emulate = $(SHELL) $(abs_top_builddir)/libtool --quiet --mode=execute \
+	$(EMULATOR)
+AM_LOG_FLAGS = $(emulate)
+emulated_programs = \
+	SHMQ='$(abs_top_builddir)/emulated/tools/shmq'; export SHMQ; \
+	DEMO='$(abs_top_builddir)/emulated/demo'; export DEMO;
+
+check_DATA += emulated/stamp
+emulated/stamp: Makefile
+	$(AM_V_GEN)for program in $(bin_PROGRAMS) $(noinst_PROGRAMS); do \
+		script=emulated/$$program; \
+		$(MKDIR_P) `dirname $$script` && \
+		echo '#!/bin/sh' >$$script && \
+		echo "exec $(emulate) $(abs_top_builddir)/$$program" \
+			'"$$@"' >>$$script && \
+		chmod +x $$script || exit 1; \
+	done
+	$(AM_V_at)echo >$@
 endif
 
-AM_TESTS_ENVIRONMENT = \
+clean-local: clean-emulated
+clean-emulated:
+	rm -rf emulated
+
+AM_TESTS_ENVIRONMENT = $(emulated_programs) \
 	top_srcdir='$(abs_top_srcdir)'; export top_srcdir; \
 	top_builddir='$(abs_top_builddir)'; export top_builddir; \
 	CC='$(CC)'; export CC; \
@@ -89,7 +182,7 @@ AM_TESTS_ENVIRONMENT = \
 # It runs while building, so it is for this machine, plain and uninstrumented.
 check_DATA += tests/run-isolated
 CLEANFILES += tests/run-isolated
-EXTRA_DIST += tests/run-isolated.c tests/tsan.supp
+EXTRA_DIST += tests/run-isolated.c tests/tsan.supp tests/.clang-tidy
 tests/run-isolated: tests/run-isolated.c
 	$(AM_V_at)$(MKDIR_P) tests
 	$(AM_V_CC)$(CC_FOR_BUILD) -std=gnu11 -D_GNU_SOURCE -O1 -g -Wall \
@@ -100,6 +193,7 @@ check-threads: all
 	$(AM_V_at)$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(TSAN_TESTS)'
 
 check-emulated: all
+	@test -n '$(EMULATED_TESTS)' || { echo 'EMULATED_TESTS is empty'; exit 1; }
 	$(AM_V_at)$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(EMULATED_TESTS)'
 
-.PHONY: check-threads check-emulated
+.PHONY: check-threads check-emulated clean-emulated

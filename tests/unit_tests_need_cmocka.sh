@@ -2,6 +2,5 @@
 #
 # Stands in for the unit tests where configure did not find cmocka.
 
-echo "The unit tests need cmocka (Debian package libcmocka-dev)."
-echo "Install it and run ./configure again."
+echo "install cmocka (Debian package libcmocka-dev), then ./configure again"
 exit 77
