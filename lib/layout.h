@@ -73,7 +73,8 @@ struct sh_header {
 	uint64_t features;       /*  16  bits an opener must know; 0 */
 	uint64_t file_bytes;     /*  24  ring_off + capacity */
 	uint64_t capacity;       /*  32  bytes of ring, a power of two */
-	uint64_t cookie;         /*  40  random; stamp = sequence ^ cookie */
+	uint64_t cookie;         /*  40  random, top bit set; stamp =
+					 sequence ^ cookie */
 	uint64_t flags;          /*  48  SHMQ_SINGLE_PRODUCER and so on */
 	uint64_t groups_off;     /*  56  SH_GROUPS_OFF */
 	uint64_t members_off;    /*  64  behind the groups */
@@ -231,6 +232,13 @@ struct sh_bound {
 /*
  * A record. It is published when its stamp says so: a reader at a position
  * knows which sequence number comes next there, and no other lap ever used it.
+ *
+ * Every line is where a stamp may once be looked for, and stamps of one time
+ * differ in a byte or two. So what a lap leaves in the first word of a line
+ * must never be part stamp of an older lap and part something else: a writer
+ * clears such words before it writes over a part of them (ring.h). What is
+ * cleared and then written in part is no stamp, whose top bit is set.
+ *
  * The next record starts 64-byte aligned behind the payload, unless SH_RECORD_
  * TAIL says that a struct sh_record_tail follows the payload, 8-byte aligned.
  */

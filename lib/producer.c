@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include <limits.h>
+#include <string.h>
 
 #include "copy.h"
 #include "error.h"
@@ -31,6 +32,7 @@ int shmq_send(struct shmq_producer *p, const void *buf, size_t len,
 	if (unlikely(r))
 		return r;
 	record = record_at(&p->ring, open.pos);
+	record_prepare(record, open.end - open.pos);
 	copy_bytes(record_payload(record), buf, len);
 	publish(p, record, len, open.seq);
 	claim_finish(p, open.seq + 1);
@@ -71,7 +73,8 @@ int shmq_sendv(struct shmq_producer *p, const struct iovec *iov, int iovcnt,
 	if (r)
 		return r;
 	record = record_at(&p->ring, open.pos);
-	/* Never past the claim, though another thread changes the parts. */
+	record_prepare(record, open.end - open.pos);
+	/* No more and no less, though another thread changes the parts. */
 	for (int i = 0; i < iovcnt; i++) {
 		size_t part = iov[i].iov_len;
 
@@ -81,6 +84,7 @@ int shmq_sendv(struct shmq_producer *p, const struct iovec *iov, int iovcnt,
 			   part);
 		n += part;
 	}
+	memset((char *)record_payload(record) + n, 0, len - n);
 	publish(p, record, len, open.seq);
 	claim_finish(p, open.seq + 1);
 	return 0;
@@ -89,6 +93,7 @@ int shmq_sendv(struct shmq_producer *p, const struct iovec *iov, int iovcnt,
 int shmq_reserve(struct shmq_producer *p, size_t len, void **out,
 		 int64_t timeout_ns)
 {
+	struct sh_record *record;
 	int r = producer_check(p);
 
 	if (r)
@@ -102,7 +107,10 @@ int shmq_reserve(struct shmq_producer *p, size_t len, void **out,
 		return r;
 	p->reserved = true;
 	p->reserved_size = len;
-	*out = record_payload(record_at(&p->ring, p->open.pos));
+	record = record_at(&p->ring, p->open.pos);
+	/* The caller may write any part of it. */
+	shmqi_record_clear(record, p->open.end - p->open.pos);
+	*out = record_payload(record);
 	return 0;
 }
 

@@ -69,6 +69,22 @@ static inline void record_describe(struct sh_record *record, uint32_t size,
 		      (uint64_t)producer << 48 | (uint64_t)flags << 32 | size);
 }
 
+/*
+ * Before the payload of a record that takes span bytes: its last line's first
+ * word may be written in part.
+ */
+static inline void record_prepare(struct sh_record *record, uint64_t span)
+{
+	char *last = (char *)record + span - SH_LINE;
+
+	/* Relaxed: a reader looks there only after the stamp, a lap later. */
+	if (span > SH_LINE)
+		store_relaxed((_Atomic uint64_t *)(void *)last, 0);
+}
+
+/* The same where any part of it may be written, or has been. */
+void shmqi_record_clear(struct sh_record *record, uint64_t span);
+
 static inline void record_stamp(const struct ring *ring,
 				struct sh_record *record, uint64_t seq)
 {

@@ -85,6 +85,9 @@ tests_test_returned_LDADD = $(UNIT_LIBS)
 unit_tests += tests/test_signals
 tests_test_signals_SOURCES = tests/test_signals.c $(support)
 tests_test_signals_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_stamps
+tests_test_stamps_SOURCES = tests/test_stamps.c $(support)
+tests_test_stamps_LDADD = $(UNIT_LIBS)
 unit_tests += tests/test_stat
 tests_test_stat_SOURCES = tests/test_stat.c $(support)
 tests_test_stat_LDADD = $(UNIT_LIBS)
@@ -101,6 +104,41 @@ else
 script_tests += tests/unit_tests_need_cmocka.sh
 endif
 EXTRA_DIST += tests/unit_tests_need_cmocka.sh
+
+# Death at every instruction; needs no cmocka. `tests/crash_step --full` is the
+# whole of it, see crash_step.c.
+unit_tests += tests/crash_step
+tests_crash_step_SOURCES = \
+	tests/crash_step.c \
+	tests/step_actor.c \
+	tests/step_actor.h \
+	tests/step_calls.c \
+	tests/step_calls.h \
+	tests/step_case.c \
+	tests/step_case.h \
+	tests/step_death.c \
+	tests/step_death.h \
+	tests/step_image.c \
+	tests/step_image.h \
+	tests/step_ledger.c \
+	tests/step_ledger.h \
+	tests/step_members.c \
+	tests/step_plan.c \
+	tests/step_plan.h \
+	tests/step_prepare.c \
+	tests/step_receiving.c \
+	tests/step_rival.c \
+	tests/step_rival.h \
+	tests/step_rows.c \
+	tests/step_rows.h \
+	tests/step_sending.c \
+	tests/step_states.c \
+	tests/step_states.h \
+	tests/step_survivors.c \
+	tests/step_survivors.h \
+	tests/step_trace.c \
+	tests/step_trace.h
+tests_crash_step_LDADD = lib/libshmqi.la
 
 # -------------------------------------------------------------- script tests
 

@@ -12,6 +12,7 @@
 #include "step_states.h"
 
 #define TALLY_SEEN (1u << 21)
+#define TALLY_ROWS 256
 
 /* Shared by all workers. */
 struct row_tally {
@@ -23,7 +24,7 @@ struct row_tally {
 struct tally {
 	_Atomic uint64_t next;    /* case to be taken */
 	_Atomic uint64_t strayed; /* deaths not quite at the place wanted */
-	struct row_tally rows[64];
+	struct row_tally rows[TALLY_ROWS];
 	_Atomic uint64_t seen[TALLY_SEEN]; /* hashes of states; 0: free */
 };
 

@@ -184,7 +184,7 @@ const struct row step_members[] = {
 	  .run = run_consumer_close },
 	{ .name = "consumer_open_full",
 	  .needs = NEEDS_QUEUE | OPENS_CONSUMER,
-	  .kinds = KINDS_COMPETING,
+	  .kinds = KINDS_ADOPTING,
 	  .fills = BIT(FILL_EMPTY),
 	  .rivals = ALONE,
 	  .max_members = 2,
@@ -236,5 +236,5 @@ const struct row step_members[] = {
 	  .run = run_stat },
 };
 
-const unsigned step_members_count =
-	sizeof(step_members) / sizeof(step_members[0]);
+const unsigned step_members_count = sizeof(step_members) /
+				    sizeof(step_members[0]);

@@ -97,8 +97,7 @@ static void prepare_dead_sleeper(struct preparing *p)
 
 #define EMPTY_OR_WRAP (BIT(FILL_EMPTY) | BIT(FILL_WRAP))
 #define ALONE_OR_DEAD                                                          \
-	(BIT(RIVAL_NONE) | BIT(RIVAL_DEAD_PRODUCER) |                          \
-	 BIT(RIVAL_DEAD_CONSUMER))
+	(BIT(RIVAL_NONE) | BIT(RIVAL_DEAD_PRODUCER) | BIT(RIVAL_DEAD_CONSUMER))
 #define ADOPTERS                                                               \
 	(BIT(RIVAL_NONE) | BIT(RIVAL_STOPPED_CONSUMER) |                       \
 	 BIT(RIVAL_DEAD_CONSUMER))
@@ -174,5 +173,5 @@ const struct row step_receiving[] = {
 	  .run = run_receive_one },
 };
 
-const unsigned step_receiving_count =
-	sizeof(step_receiving) / sizeof(step_receiving[0]);
+const unsigned step_receiving_count = sizeof(step_receiving) /
+				      sizeof(step_receiving[0]);

@@ -131,5 +131,5 @@ const struct row step_sending[] = {
 	  .run = run_send },
 };
 
-const unsigned step_sending_count =
-	sizeof(step_sending) / sizeof(step_sending[0]);
+const unsigned step_sending_count = sizeof(step_sending) /
+				    sizeof(step_sending[0]);

@@ -254,7 +254,7 @@ proctype rescuer()
 	k = 0;
 	do
 	:: k < slots && k <= LAST_COPY ->
-		n = 0;
+		n = 1;
 		do
 		:: n < slots ->
 			if

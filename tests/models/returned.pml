@@ -6,41 +6,50 @@
  *
  * Member A is gone and has returned a span. B and C adopt parts of it, hand
  * them out and release them, and may die anywhere; C also recovers whoever is
- * dead. D does all that too and lives. The looker is a producer.
+ * dead. D does all that too and lives. With LOOKED, there is a looker, a
+ * producer, instead of C.
  * With MERGED, B is a process that makes room in the member table instead
- * (shmqi_returned_compact()): it moves A's span to the entry E, which has been
- * returned as well.
+ * (shmqi_returned_compact()): it moves A's span to the entry E, which has
+ * returned the span before or behind it, and joins the two.
  *
  * Promised: no message is lost (D ends only when all are released), none is
  * held by two, and the lowest position that the looker finds is never above
  * one that somebody still holds.
  *
  * Each entry has one slot here: the one that A claimed in, the one that the
- * others adopt into. Bounds: DEATHS, MESSAGES.
+ * others adopt into; only E has two, 0 and 1. Bounds: DEATHS, MESSAGES.
  */
 #ifndef DEATHS
 #define DEATHS 2
 #endif
+#ifdef MERGED
+#define MESSAGES 3
+#endif
 #ifndef MESSAGES
 #define MESSAGES 2
 #endif
+
+/* Processes and their entries; slots. */
 #define B 0
 #define C 1
 #define D 2
 #ifdef MERGED
 #define E 3
-#define A 4
+#define E1 4 /* slot 1 of E */
+#define A 5
+#define ENTRY(slot) (slot == E1 -> E : slot)
 #else
 #define A 3
+#define ENTRY(slot) (slot)
 #endif
-#define ENTRIES (A + 1)
+#define SLOTS (A + 1)
 #define NOBODY 9
 
 #define FREE 0
 #define CONSUMER 1
 #define RETURNED 2
-byte state[ENTRIES];
-byte lease[ENTRIES]; /* which process has it */
+byte state[SLOTS];
+byte lease[SLOTS]; /* which process has it */
 
 /* Claim words. */
 #define NONE 0
@@ -49,14 +58,15 @@ byte lease[ENTRIES]; /* which process has it */
 #define WORD(pos, what) ((pos) * 4 + (what))
 #define WHAT(word) ((word) % 4)
 #define POS(word) ((word) / 4)
-byte word[ENTRIES], end_pos[ENTRIES], from[ENTRIES];
+byte word[SLOTS], end_pos[SLOTS], from[SLOTS];
 
 byte moves = 0;
 
 byte deaths = 0;
-bool gone[ENTRIES];      /* that process is dead */
-byte holder[MESSAGES];   /* whom it was handed out to last */
+bool gone[SLOTS];       /* that process is dead */
+byte holder[MESSAGES];  /* whom it was handed out to last */
 bool released[MESSAGES];
+byte left = MESSAGES;   /* to be released */
 
 #define STEP(x) \
 	if \
@@ -73,24 +83,28 @@ bool released[MESSAGES];
 		fi \
 	}
 
-/* shmqi_returned_settle() */
-inline settle(e)
+/* settle_adoption(), not_moved() */
+inline settle(slot)
 {
-	w = word[e];
+	w = word[slot];
 	if
 	:: WHAT(w) == ADOPTING ->
-		there = word[from[e]];
+		there = word[from[slot]];
+		if
+		:: state[ENTRY(from[slot])] != RETURNED -> there = NONE
+		:: else
+		fi;
 		if
 #ifdef SETTLED_AS_WON
 		:: false -> skip
 #else
 		:: there == WORD(POS(w), OWNED) ->
-			STEP(CAS(e, w, NONE))
+			STEP(CAS(slot, w, NONE))
 #endif
 #ifdef SETTLED_AS_LOST
-		:: else -> STEP(CAS(e, w, NONE))
+		:: else -> STEP(CAS(slot, w, NONE))
 #else
-		:: else -> STEP(CAS(e, w, WORD(POS(w), OWNED)))
+		:: else -> STEP(CAS(slot, w, WORD(POS(w), OWNED)))
 #endif
 		fi
 	:: else
@@ -98,19 +112,32 @@ inline settle(e)
 	d_step { w = 0; there = 0 }
 }
 
-/* Holding the lease of e. */
-inline void_adoptions(e)
+#ifdef MERGED
+/* The rest of shmqi_returned_settle() for E: is slot 0 a copy? */
+inline settle_copies()
 {
-	d_step { there = word[e]; i = 0 }
+	if
+	:: WHAT(word[E]) == OWNED && WHAT(word[E1]) == OWNED &&
+	   POS(word[E1]) <= POS(word[E]) && POS(word[E]) < end_pos[E1] ->
+		STEP(word[E] = NONE)
+	:: else
+	fi
+}
+#endif
+
+/* Holding the lease of the slot's entry. */
+inline void_adoptions(slot)
+{
+	d_step { there = word[slot]; i = 0 }
 	do
-	:: i == ENTRIES -> break
-	:: i < ENTRIES && (i == e || i == to) -> i++
-	:: i < ENTRIES && i != e && i != to ->
+	:: i == SLOTS -> break
+	:: i < SLOTS && (i == slot || i == to) -> i++
+	:: i < SLOTS && i != slot && i != to ->
 		w = word[i];
 		if
 		:: WHAT(w) == ADOPTING && POS(w) == POS(there) ->
 			if
-			:: from[i] == e -> STEP(CAS(i, w, NONE))
+			:: from[i] == slot -> STEP(CAS(i, w, NONE))
 			:: else
 			fi
 		:: else
@@ -120,37 +147,37 @@ inline void_adoptions(e)
 	atomic { i = 0; there = 0 }
 }
 
-/* Holding the lease of e: move [pos, x) from there to the slot of to. */
-#define NEW_SLOT \
-	STEP(d_step { end_pos[to] = x; from[to] = e }); \
+/* Holding that lease: move [pos, x) from there to the slot to. */
+#define NEW_SLOT(slot) \
+	STEP(d_step { end_pos[to] = x; from[to] = slot }); \
 	STEP(word[to] = WORD(pos, ADOPTING))
-#define OLD_SLOT \
+#define OLD_SLOT(slot) \
 	STEP(d_step { \
 		if \
-		:: x < end_pos[e] -> word[e] = WORD(x, OWNED) \
-		:: else -> word[e] = NONE \
+		:: x < end_pos[slot] -> word[slot] = WORD(x, OWNED) \
+		:: else -> word[slot] = NONE \
 		fi \
 	})
 
-inline span_move(e)
+inline span_move(slot)
 {
 #ifndef NO_VOID
-	void_adoptions(e);
+	void_adoptions(slot);
 #endif
 #ifdef OLD_FIRST
-	OLD_SLOT;
-	NEW_SLOT;
+	OLD_SLOT(slot);
+	NEW_SLOT(slot);
 	STEP(moves++);
 #else
-	NEW_SLOT;
+	NEW_SLOT(slot);
 #ifdef MOVES_LATE
-	OLD_SLOT;
+	OLD_SLOT(slot);
 	STEP(moves++);
 #else
 #ifndef NO_MOVES
 	STEP(moves++);
 #endif
-	OLD_SLOT;
+	OLD_SLOT(slot);
 #endif
 #endif
 	STEP(word[to] = WORD(pos, OWNED))
@@ -174,7 +201,7 @@ inline hand_out()
 		word[me] = NONE;
 		i = pos;
 		do
-		:: i < x -> released[i] = true; i++
+		:: i < x -> released[i] = true; left--; i++
 		:: else -> break
 		od;
 		i = 0
@@ -191,27 +218,44 @@ inline hand_out()
 		e = entry \
 	}
 
+#ifdef MERGED
+/* lowest_slot() */
+#define LOWEST_SLOT(e) \
+	(e == E && word[E1] != NONE && \
+	 (word[E] == NONE || POS(word[E1]) < POS(word[E])) -> E1 : e)
+#else
+#define LOWEST_SLOT(e) e
+#endif
+
 /* shmqi_recover_member(), and shmqi_returned_adopt() for one entry. */
 inline visit()
 {
+	settle(e);
+#ifdef MERGED
 	if
-	:: state[e] != FREE -> settle(e)
+	:: e == E ->
+		settle(E1);
+		settle_copies()
 	:: else
 	fi;
+#endif
+	slot = LOWEST_SLOT(e);
 	if
-	:: state[e] == CONSUMER && word[e] != NONE -> STEP(state[e] = RETURNED)
-	:: state[e] == RETURNED && word[e] != NONE ->
-		d_step { pos = POS(word[e]); x = pos + 1 }
+	:: state[e] == CONSUMER && word[slot] != NONE ->
+		STEP(state[e] = RETURNED)
+	:: state[e] == RETURNED && word[slot] != NONE ->
+		d_step { pos = POS(word[slot]); x = pos + 1 }
 		if
-		:: x < end_pos[e] -> x = end_pos[e]
+		:: x < end_pos[slot] -> x = end_pos[slot]
 		:: skip
 		fi;
-		span_move(e);
+		span_move(slot);
+		slot = LOWEST_SLOT(e);
 		if
-		:: word[e] == NONE -> STEP(state[e] = FREE)
+		:: word[slot] == NONE -> STEP(state[e] = FREE)
 		:: else
 		fi
-	:: state[e] != FREE && word[e] == NONE -> STEP(state[e] = FREE)
+	:: state[e] != FREE && word[slot] == NONE -> STEP(state[e] = FREE)
 	:: state[e] == FREE
 	fi;
 	STEP(lease[e] = NOBODY);
@@ -219,14 +263,14 @@ inline visit()
 	:: x != 0 -> hand_out()
 	:: else
 	fi;
-	d_step { pos = 0; x = 0; e = 0 }
+	d_step { pos = 0; x = 0; e = 0; slot = 0 }
 }
 
 inline drop_leases()
 {
 	i = 0;
 	do
-	:: i < ENTRIES ->
+	:: i < SLOTS ->
 		if
 		:: lease[i] == me -> lease[i] = NOBODY
 		:: else
@@ -239,11 +283,11 @@ inline drop_leases()
 
 proctype consumer(byte me; bool mortal)
 {
-	byte e, pos, x, i, w, there;
+	byte e, slot, pos, x, i, w, there;
 	byte to = me;
 
 	do
-	:: released[0] && released[MESSAGES - 1] -> goto out
+	:: left == 0 -> goto out
 	:: else ->
 		if
 		:: TAKE_LEASE(A)
@@ -252,7 +296,7 @@ proctype consumer(byte me; bool mortal)
 #ifdef MERGED
 		:: TAKE_LEASE(E)
 #endif
-		:: released[0] && released[MESSAGES - 1] -> goto out
+		:: left == 0 -> goto out
 		fi;
 		visit()
 	od;
@@ -261,32 +305,51 @@ dead:
 	d_step {
 		gone[me] = true;
 		drop_leases();
-		e = 0; pos = 0; x = 0; w = 0; there = 0; to = 0; me = 0
+		e = 0; slot = 0; pos = 0; x = 0; w = 0; there = 0;
+		to = 0; me = 0
 	}
 out:
 	skip
 }
 
 #ifdef MERGED
+/* join_all(): one takes over what the next one names. */
+inline join(one, next)
+{
+	if
+	:: WHAT(word[one]) == OWNED && WHAT(word[next]) == OWNED &&
+	   end_pos[one] == POS(word[next]) ->
+		void_adoptions(next);
+		STEP(end_pos[one] = end_pos[next]);
+		STEP(word[next] = NONE)
+	:: else
+	fi
+}
+
 /* shmqi_returned_compact(), for A and E */
 proctype merger(byte me; bool mortal)
 {
 	byte e, pos, x, i, w, there;
-	byte to = E;
+	byte to = E1;
 
 	if
 	:: TAKE_LEASE(E)
 	:: lease[E] != NOBODY || state[E] == FREE -> goto dead
 	fi;
-	settle(E);
+	settle(E1);
+	settle_copies();
 	if
 	:: TAKE_LEASE(A)
 	:: lease[A] != NOBODY || state[A] == FREE -> goto dead
 	fi;
 	if
-	:: state[A] == RETURNED && word[A] != NONE && word[E] == NONE ->
+	:: state[A] == RETURNED && word[A] != NONE && word[E1] == NONE ->
 		d_step { pos = POS(word[A]); x = end_pos[A] }
 		span_move(A);
+		join(E1, E);
+#ifdef JOINED_TO_SLOT_0
+		join(E, E1);
+#endif
 		STEP(state[A] = FREE)
 	:: else
 	fi;
@@ -302,9 +365,9 @@ proctype looker()
 	byte moves_before = moves, lowest = MESSAGES, e, w;
 
 	do
-	:: e == ENTRIES -> break
-	:: e < ENTRIES && state[e] == FREE -> e++
-	:: e < ENTRIES && state[e] != FREE ->
+	:: e == SLOTS -> break
+	:: e < SLOTS && state[ENTRY(e)] == FREE -> e++
+	:: e < SLOTS && state[ENTRY(e)] != FREE ->
 		w = word[e];
 		if
 		:: WHAT(w) != NONE && POS(w) < lowest -> lowest = POS(w)
@@ -330,7 +393,7 @@ init {
 
 	atomic {
 		do
-		:: e < ENTRIES -> lease[e] = NOBODY; e++
+		:: e < SLOTS -> lease[e] = NOBODY; e++
 		:: else -> break
 		od;
 		e = 0;
@@ -339,20 +402,29 @@ init {
 		:: else -> break
 		od;
 		state[A] = RETURNED;
-		word[A] = WORD(0, OWNED);
-		end_pos[A] = MESSAGES;
 #ifdef MERGED
 		state[E] = RETURNED;
+		if
+		:: word[A] = WORD(0, OWNED); end_pos[A] = 2;
+		   word[E] = WORD(2, OWNED); end_pos[E] = 3
+		:: word[E] = WORD(0, OWNED); end_pos[E] = 2;
+		   word[A] = WORD(2, OWNED); end_pos[A] = 3
+		fi;
 		run merger(B, true);
 #else
+		word[A] = WORD(0, OWNED);
+		end_pos[A] = MESSAGES;
 		state[B] = CONSUMER; lease[B] = B;
 		run consumer(B, true);
 #endif
-#if !defined(LOOKED) || defined(ALL)
+#ifndef LOOKED
+		state[C] = CONSUMER; lease[C] = C;
+		run consumer(C, true);
+#else
+#ifdef ALL
 		state[C] = CONSUMER; lease[C] = C;
 		run consumer(C, true);
 #endif
-#if defined(LOOKED) || defined(ALL)
 		run looker();
 #endif
 		state[D] = CONSUMER; lease[D] = D;
