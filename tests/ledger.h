@@ -18,7 +18,12 @@
 #define LEDGER_RECEIVERS 4
 #define LEDGER_NUMBERS (UINT64_C(1) << 21) /* of each sender */
 
-enum { LEDGER_NONE, LEDGER_BEGUN, LEDGER_ACKED, LEDGER_DROPPED };
+enum {
+	LEDGER_NONE,
+	LEDGER_BEGUN,
+	LEDGER_ACKED,
+	LEDGER_DROPPED
+};
 
 struct ledger {
 	/* of each sender: what comes next */

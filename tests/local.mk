@@ -25,6 +25,7 @@
 
 unit_tests =
 script_tests =
+EXTRA_PROGRAMS =
 
 # A static copy of the library with its internal names, and cmocka.
 UNIT_LIBS = lib/libshmqi.la $(CMOCKA_LIBS)
@@ -37,6 +38,9 @@ support = tests/support.c tests/support.h tests/processes.c
 variants = $(support) tests/pattern.c tests/pattern.h \
 	tests/variants.c tests/variants.h
 
+unit_tests += tests/fuzz_image
+tests_fuzz_image_SOURCES = tests/fuzz_image.c $(support)
+tests_fuzz_image_LDADD = $(UNIT_LIBS)
 unit_tests += tests/race_exchange
 tests_race_exchange_SOURCES = tests/race_exchange.c $(variants)
 tests_race_exchange_LDADD = $(UNIT_LIBS)
@@ -64,6 +68,10 @@ tests_test_foreign_LDADD = $(UNIT_LIBS)
 unit_tests += tests/test_fork
 tests_test_fork_SOURCES = tests/test_fork.c $(support)
 tests_test_fork_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_golden
+tests_test_golden_SOURCES = tests/test_golden.c \
+	tests/pattern.c tests/pattern.h $(support)
+tests_test_golden_LDADD = $(UNIT_LIBS)
 unit_tests += tests/test_handles
 tests_test_handles_SOURCES = tests/test_handles.c $(support)
 tests_test_handles_LDADD = $(UNIT_LIBS)
@@ -97,13 +105,22 @@ tests_test_storage_LDADD = $(UNIT_LIBS)
 unit_tests += tests/test_syscalls
 tests_test_syscalls_SOURCES = tests/test_syscalls.c $(variants)
 tests_test_syscalls_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_threads
+tests_test_threads_SOURCES = tests/test_threads.c $(support)
+tests_test_threads_LDADD = $(UNIT_LIBS)
 unit_tests += tests/test_wake
 tests_test_wake_SOURCES = tests/test_wake.c $(support)
 tests_test_wake_LDADD = $(UNIT_LIBS)
+
+# Not run by anything: see make-golden.c.
+EXTRA_PROGRAMS += tests/make-golden
+tests_make_golden_SOURCES = tests/make-golden.c \
+	tests/pattern.c tests/pattern.h $(support)
+tests_make_golden_LDADD = $(UNIT_LIBS)
 else
 script_tests += tests/unit_tests_need_cmocka.sh
 endif
-EXTRA_DIST += tests/unit_tests_need_cmocka.sh
+EXTRA_DIST += tests/unit_tests_need_cmocka.sh tests/golden/v1.inc
 
 # Death at every instruction; needs no cmocka. `tests/crash_step --full` is the
 # whole of it, see crash_step.c.
@@ -149,6 +166,18 @@ EXTRA_DIST += tests/test_symbols.sh
 script_tests += tests/test_layout.sh tests/test_edges.sh
 EXTRA_DIST += tests/test_layout.sh tests/test_edges.sh
 
+# The models of the algorithm, searched by spin; `--full` searches further.
+script_tests += tests/check-models.sh
+EXTRA_DIST += \
+	tests/check-models.sh \
+	tests/models/README.md \
+	tests/models/claim.pml \
+	tests/models/keep.pml \
+	tests/models/rest.pml \
+	tests/models/returned.pml \
+	tests/models/serial.pml \
+	tests/models/wake.pml
+
 script_tests += tests/test_isolation.sh
 EXTRA_DIST += tests/test_isolation.sh
 
@@ -163,7 +192,8 @@ EXTRA_DIST += tests/test_manpages.sh tests/test_readme.sh tests/example.sh
 
 # With --enable-sanitizers=thread: the tests whose threads share a process.
 # A data race between processes is beyond what the sanitizer sees.
-TSAN_TESTS = tests/test_handles tests/test_messages tests/test_lifetime
+TSAN_TESTS = tests/race_exchange tests/test_handles tests/test_lifetime \
+	tests/test_messages tests/test_threads
 
 # Under EMULATOR. Scripts start programs as $SHMQ and $DEMO/NAME, which are
 # then scripts that put the emulator first.

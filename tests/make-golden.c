@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Writes tests/golden/vN.h, a queue of the layout version of this library with
+ * Writes tests/golden/vN.inc, a queue of the layout version of this library with
  * everything in it that may lie in a file: messages of all shapes, around the
  * wrap; what a consumer gave back; what a dead consumer and a dead producer
  * held. Run once for each layout version, before its release:
  *
- *	make tests/make-golden && tests/make-golden >tests/golden/v1.h
+ *	make tests/make-golden && tests/make-golden >tests/golden/v1.inc
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -144,7 +144,8 @@ int main(void)
 	fill(q);
 	printf("/* SPDX-License-Identifier: MIT */\n");
 	printf("/* Layout version %u, made by tests/make-golden. Not to be "
-	       "changed. */\n", SH_VERSION);
+	       "changed. */\n",
+	       SH_VERSION);
 	snprintf(path, sizeof(path), "%s/golden", dir);
 	write_file(path);
 	must_be(shmq_unlink("golden"), 0);

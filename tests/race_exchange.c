@@ -16,7 +16,7 @@
 
 #define CAPACITY UINT64_C(65536)
 #define MAX (CAPACITY / 4)
-#define PEOPLE 4  /* of each kind, where several are allowed */
+#define PEOPLE 4 /* of each kind, where several are allowed */
 #define BATCH 8
 #define SMALL 100 /* a buffer that is often too small */
 
@@ -28,9 +28,9 @@ struct market {
 	uint64_t seed;
 	uint64_t messages; /* of each producer */
 	unsigned producers, consumers;
-	_Atomic unsigned people;    /* gives each one a number */
-	_Atomic uint64_t received;  /* letters */
-	_Atomic uint8_t seen[];     /* of each producer, each number */
+	_Atomic unsigned people;   /* gives each one a number */
+	_Atomic uint64_t received; /* letters */
+	_Atomic uint8_t seen[];    /* of each producer, each number */
 };
 
 static struct shmq *market_queue(struct market *market)
@@ -172,7 +172,9 @@ static bool take(struct buyer *b, const void *buf, size_t len)
 	must(letter.number + 1 > b->last[letter.sender]);
 	b->last[letter.sender] = letter.number + 1;
 	must_be(atomic_exchange(&market->seen[letter.sender * market->messages +
-					      letter.number], 1), 0);
+					      letter.number],
+				1),
+		0);
 	atomic_fetch_add(&market->received, 1);
 	return true;
 }
@@ -298,7 +300,8 @@ static void run_as_threads(struct market *market, struct shmq *q)
 
 	for (unsigned i = 0; i < n; i++)
 		must_be(pthread_create(&threads[i], NULL, take_part_as_thread,
-				       market), 0);
+				       market),
+			0);
 	send_the_end(market, q);
 	for (unsigned i = 0; i < n; i++)
 		pthread_join(threads[i], NULL);

@@ -270,8 +270,7 @@ static void drain(struct arena *arena)
 	c = consumer_join(arena->q, arena->kind->consumer_flags);
 	while ((n = shmq_receive(c, msgs, BATCH, SHMQ_NOWAIT)) > 0) {
 		for (int i = 0; i < n; i++)
-			ledger_receive(arena->ledger, msgs[i].data,
-				       msgs[i].len,
+			ledger_receive(arena->ledger, msgs[i].data, msgs[i].len,
 				       msgs[i].flags & SHMQ_REDELIVERED, last);
 		must_be(shmq_release(c), 0);
 	}

@@ -156,9 +156,9 @@ void actor_settle(struct actor *a)
 		struct entry *e = &l->entries[taken->id % LEDGER_IDS];
 
 		ledger_note(l, taken->id, taken->seq, taken->flags, false);
-		e->held = !a->released;
-		e->done = a->released;
-		e->loose = a->releasing && !a->released;
+		e->held = i >= a->n_done;
+		e->done = i < a->n_done;
+		e->loose = i >= a->n_done && a->releasing;
 	}
 	if (a->copying)
 		settle_copy(a);

@@ -52,8 +52,8 @@ struct actor {
 	bool copying;    /* shmq_recv has been called, into in */
 	bool copied;     /* and has returned */
 	bool releasing;  /* shmq_release has been called */
-	bool released;   /* and has returned */
 	unsigned n_taken;
+	unsigned n_done; /* so many of them were released */
 	struct actor_taken taken[ACTOR_TAKES];
 
 	/* its own */

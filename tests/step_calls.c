@@ -48,8 +48,9 @@ void call_release(struct actor *a)
 	actor_noted();
 	shmq_release(a->c);
 	actor_noted();
-	a->released = true;
+	a->n_done = a->n_taken;
 	actor_noted();
+	a->releasing = false;
 }
 
 void call_recv(struct actor *a, struct shmq_consumer *c, int64_t timeout_ns)

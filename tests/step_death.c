@@ -158,12 +158,6 @@ static bool after_death(struct worker *w, const struct state *s, pid_t pid,
 	if (!stage->ledger.broken[0])
 		survivors_meet(s, stage, &w->file, false, d->at);
 	tally_raise(&tally_of(w, s)->slowest_us, now_us() - began_us);
-	if (now_us() - began_us > 300000) {
-		char n[96];
-		state_name(s, n, sizeof n);
-		fprintf(stderr, "SLOW %s %s %u: %ju\n", s->row->name, n, d->at,
-			(uintmax_t)(now_us() - began_us));
-	} //DBG
 	check_directory(w);
 	return !stage->ledger.broken[0];
 }

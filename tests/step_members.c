@@ -118,23 +118,37 @@ static void prepare_two(struct preparing *p)
 	prepare_messages(p, 2);
 }
 
+static int ready_spread(struct actor *a)
+{
+	call_receive(a, a->c, 1, SHMQ_NOWAIT);
+	return call_open_other(a);
+}
+
+static void run_spread(struct actor *a)
+{
+	call_receive(a, a->other, 1, SHMQ_NOWAIT);
+}
+
 /*
- * With two live members allowed there are three entries: of one that died, and
- * then of two that died together.
+ * With two live members allowed there are three entries. One gets the rest of
+ * what a first consumer held that died; the others belong to two that died
+ * together.
  */
 static void prepare_full_table(struct preparing *p)
 {
-	prepare_messages(p, 5);
-	prepare_actor(p, &step_hold_two, true);
-	prepare_actor(p, &step_hold_woven, true);
+	static const struct row hold_spread = { .name = "hold-spread",
+						.needs = NEEDS_CONSUMER,
+						.ready = ready_spread,
+						.run = run_spread };
+
+	prepare_messages(p, 6);
+	prepare_actor(p, &step_hold_four, true);
+	prepare_actor(p, &hold_spread, true);
 }
 
 /* --------------------------------------------------------------- the table */
 
 #define SOME_FILL (BIT(FILL_HALF) | BIT(FILL_FULL))
-#define ALONE BIT(RIVAL_NONE)
-#define DEAD (BIT(RIVAL_DEAD_PRODUCER) | BIT(RIVAL_DEAD_CONSUMER))
-#define SLEEPERS (BIT(RIVAL_SLEEPING_PRODUCER) | BIT(RIVAL_SLEEPING_CONSUMER))
 
 const struct row step_members[] = {
 	{ .name = "producer_open",
@@ -164,14 +178,14 @@ const struct row step_members[] = {
 	{ .name = "consumer_close_borrowed",
 	  .needs = NEEDS_CONSUMER,
 	  .fills = SOME_FILL,
-	  .rivals = ALONE | DEAD,
+	  .rivals = ALONE | RIVALS_DEAD,
 	  .ready = ready_borrowed,
 	  .run = run_consumer_close },
 	{ .name = "consumer_close_apart",
 	  .needs = NEEDS_CONSUMER,
 	  .kinds = KINDS_COMPETING,
 	  .fills = SOME_FILL,
-	  .rivals = ALONE | DEAD,
+	  .rivals = ALONE | RIVALS_DEAD,
 	  .ready = ready_borrowed_apart,
 	  .run = run_consumer_close },
 	{ .name = "consumer_close_wakes",
@@ -216,11 +230,11 @@ const struct row step_members[] = {
 	  .run = run_close },
 	{ .name = "unlink",
 	  .needs = REMOVES_QUEUE,
-	  .rivals = ALONE | SLEEPERS,
+	  .rivals = ALONE | RIVALS_ASLEEP,
 	  .run = run_unlink },
 	{ .name = "recover",
 	  .needs = NEEDS_QUEUE,
-	  .rivals = DEAD,
+	  .rivals = RIVALS_DEAD,
 	  .run = run_recover },
 	{ .name = "recover_two",
 	  .needs = NEEDS_QUEUE,
@@ -232,7 +246,7 @@ const struct row step_members[] = {
 	{ .name = "stat",
 	  .needs = NEEDS_QUEUE,
 	  .fills = SOME_FILL,
-	  .rivals = ALONE | DEAD,
+	  .rivals = ALONE | RIVALS_DEAD,
 	  .run = run_stat },
 };
 

@@ -7,12 +7,26 @@
 
 #include "step_plan.h"
 
+/* With a sanitizer a fork takes ten times as long. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+
 /* The slice: so many states of each row, so many deaths in each. */
+#ifdef SANITIZED
+#define SLICE_STATES 3
+#define SLICE_DEATHS 6
+#else
 #define SLICE_STATES 8
 #define SLICE_DEATHS 24
+#endif
 
 /* The full run with a rival: the places around each store, and so many more. */
-#define FULL_MORE 50
+#define FULL_MORE 20
 
 /* Beside a sleeper it takes a second to see that it sleeps on. */
 #define SLICE_DEATHS_ASLEEP 4

@@ -42,6 +42,13 @@ static void run_receive_release(struct actor *a)
 	call_release(a);
 }
 
+/* The second time, what the first one left in shared memory is there. */
+static int ready_again(struct actor *a)
+{
+	run_receive_release(a);
+	return 0;
+}
+
 static void run_receive_twice(struct actor *a)
 {
 	receive(a, 2);
@@ -96,17 +103,20 @@ static void prepare_dead_sleeper(struct preparing *p)
 /* -------------------------------------------------------------- the table */
 
 #define EMPTY_OR_WRAP (BIT(FILL_EMPTY) | BIT(FILL_WRAP))
-#define ALONE_OR_DEAD                                                          \
-	(BIT(RIVAL_NONE) | BIT(RIVAL_DEAD_PRODUCER) | BIT(RIVAL_DEAD_CONSUMER))
 #define ADOPTERS                                                               \
-	(BIT(RIVAL_NONE) | BIT(RIVAL_STOPPED_CONSUMER) |                       \
-	 BIT(RIVAL_DEAD_CONSUMER))
+	(ALONE | BIT(RIVAL_STOPPED_CONSUMER) | BIT(RIVAL_DEAD_CONSUMER))
 
 const struct row step_receiving[] = {
 	{ .name = "recv", .needs = NEEDS_CONSUMER, .takes = 1, .run = run_recv },
 	{ .name = "receive_release",
 	  .needs = NEEDS_CONSUMER,
 	  .takes = 2,
+	  .run = run_receive_release },
+	{ .name = "receive_again",
+	  .needs = NEEDS_CONSUMER,
+	  .takes = 4,
+	  .fills = BIT(FILL_HALF) | BIT(FILL_WRAP),
+	  .ready = ready_again,
 	  .run = run_receive_release },
 	{ .name = "receive_twice",
 	  .needs = NEEDS_CONSUMER,
@@ -129,7 +139,7 @@ const struct row step_receiving[] = {
 	  .needs = NEEDS_CONSUMER,
 	  .takes = 1,
 	  .fills = BIT(FILL_FULL),
-	  .rivals = ALONE_OR_DEAD,
+	  .rivals = ALONE | RIVALS_DEAD,
 	  .prepare = prepare_dead_sleeper,
 	  .run = run_recv },
 

@@ -59,6 +59,13 @@ enum {
 #define KINDS_COMPETING (BIT(KIND_MPMC) | BIT(KIND_SPMC))
 #define KINDS_ADOPTING (KINDS_COMPETING | BIT(KIND_MPXC))
 
+#define RIVALS_DEAD (BIT(RIVAL_DEAD_PRODUCER) | BIT(RIVAL_DEAD_CONSUMER))
+#define RIVALS_STOPPED                                                         \
+	(BIT(RIVAL_STOPPED_PRODUCER) | BIT(RIVAL_STOPPED_CONSUMER))
+#define RIVALS_ASLEEP                                                          \
+	(BIT(RIVAL_SLEEPING_PRODUCER) | BIT(RIVAL_SLEEPING_CONSUMER))
+#define ALONE BIT(RIVAL_NONE)
+
 struct preparing;
 
 struct row {

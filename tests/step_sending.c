@@ -12,6 +12,22 @@ static void run_send(struct actor *a)
 	call_send(a, SHMQ_NOWAIT);
 }
 
+/* The second time, what the first one left in shared memory is there. */
+static int ready_again(struct actor *a)
+{
+	int r = shmq_send(a->p, a->out[0], a->parts[0].iov_len, SHMQ_NOWAIT);
+
+	a->sent = r == 0;
+	return r;
+}
+
+static void run_send_again(struct actor *a)
+{
+	int r = shmq_send(a->p, a->out[1], a->parts[1].iov_len, SHMQ_NOWAIT);
+
+	call_note_sent(a, r, 2);
+}
+
 static void run_send_wait(struct actor *a)
 {
 	call_send(a, CALL_PATIENCE_NS);
@@ -95,6 +111,13 @@ static void prepare_dead_sleeper(struct preparing *p)
 
 const struct row step_sending[] = {
 	{ .name = "send", .needs = NEEDS_PRODUCER, .sends = 1, .run = run_send },
+	{ .name = "send_again",
+	  .needs = NEEDS_PRODUCER,
+	  .sends = 2,
+	  .fills = BIT(FILL_EMPTY) | BIT(FILL_HALF) | BIT(FILL_WRAP),
+	  .rivals = ALONE | RIVALS_STOPPED | RIVALS_DEAD,
+	  .ready = ready_again,
+	  .run = run_send_again },
 	{ .name = "sendv",
 	  .needs = NEEDS_PRODUCER,
 	  .sends = 1,

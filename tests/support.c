@@ -118,7 +118,6 @@ static unsigned sweep(void)
 	return temporary;
 }
 
-
 int directory_leave(void **state)
 {
 	unsigned temporary, now = count_fds();

@@ -11,7 +11,7 @@ static void parts_are_joined(struct setting *s)
 {
 	uint8_t bytes[300];
 	struct iovec parts[] = {
-		{ bytes, 0 },	     { bytes, 1 }, { NULL, 0 },
+		{ bytes, 0 },        { bytes, 1 }, { NULL, 0 },
 		{ bytes + 1, 47 },   { bytes, 0 }, { bytes + 48, 200 },
 		{ bytes + 248, 52 },
 	};
@@ -112,8 +112,8 @@ static void a_batch_mixes_sizes(struct setting *s)
 {
 	static uint8_t bytes[3][VARIANT_MAX];
 	struct iovec messages[5] = {
-		{ bytes[0], VARIANT_MAX }, { bytes[1], 0 },
-		{ bytes[1], VARIANT_MAX }, { bytes[2], 1 },
+		{ bytes[0], VARIANT_MAX },     { bytes[1], 0 },
+		{ bytes[1], VARIANT_MAX },     { bytes[2], 1 },
 		{ bytes[2], VARIANT_MAX - 1 },
 	};
 

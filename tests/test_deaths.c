@@ -66,7 +66,8 @@ static void borrow_and_stay(void *arg)
 	struct shmq_msg msgs[2];
 
 	must_be(shmq_receive(consumer_join(scene->q, scene->flags), msgs, 2,
-			     SHMQ_NOWAIT), 2);
+			     SHMQ_NOWAIT),
+		2);
 	stay(scene);
 }
 

@@ -125,8 +125,7 @@ static void a_batch_ends_with_the_stream(void **state)
 	(void)state;
 	for (int i = 0; i < KINDS; i++) {
 		const struct start start = { "", SH_POS_MAX - 4 * 64, 0 };
-		struct shmq *q = queue_create_at(&start, 65536,
-						 kinds[i].flags);
+		struct shmq *q = queue_create_at(&start, 65536, kinds[i].flags);
 		struct shmq_consumer *c =
 			consumer_join(q, kinds[i].consumer_flags);
 		struct shmq_producer *p = producer_join(q);

@@ -193,8 +193,8 @@ static void every_flipped_bit_of_the_header_is_noticed(void **state)
 		image.bytes[at] ^= (uint8_t)(1u << bit % 8);
 		file_write("flipped", image.bytes, image.size);
 		/* The version is looked at before the checksum. */
-		must_refuse("flipped", at >= 8 && at < 12 ? -EPROTONOSUPPORT :
-							    -EBADMSG);
+		must_refuse("flipped",
+			    at >= 8 && at < 12 ? -EPROTONOSUPPORT : -EBADMSG);
 		image.bytes[at] ^= (uint8_t)(1u << bit % 8);
 	}
 	free(image.bytes);

@@ -171,10 +171,10 @@ static void release_orphans(struct family *family)
 
 static void the_death_of_a_parent_shows_although_its_child_lives(void **state)
 {
-	static const uint64_t flags[] = {
-		0, SHMQ_SINGLE_PRODUCER, SHMQ_SINGLE_CONSUMER,
-		SHMQ_SINGLE_PRODUCER | SHMQ_SINGLE_CONSUMER
-	};
+	static const uint64_t flags[] = { 0, SHMQ_SINGLE_PRODUCER,
+					  SHMQ_SINGLE_CONSUMER,
+					  SHMQ_SINGLE_PRODUCER |
+						  SHMQ_SINGLE_CONSUMER };
 
 	(void)state;
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
@@ -223,13 +223,15 @@ static void descend(void *arg)
 	shmq_producer_close(inherited);
 	descent->p = producer_join(descent->q);
 	must_be(shmq_send(descent->p, &descent->depth, sizeof(int),
-			  SHMQ_NOWAIT), 0);
+			  SHMQ_NOWAIT),
+		0);
 	must_be(shmq_open_fd(&again, shmq_fd(descent->q), 0), 0);
 	if (--descent->depth)
 		child_run(descend, descent);
 	/* Mine is still mine. */
 	must_be(shmq_send(descent->p, &descent->depth, sizeof(int),
-			  SHMQ_NOWAIT), 0);
+			  SHMQ_NOWAIT),
+		0);
 	shmq_producer_close(descent->p);
 	must_be(stat_of(again).members > 0, 1);
 	shmq_close(again);
@@ -333,7 +335,8 @@ static void a_fork_amid_threads_leaves_no_lock_taken(void **state)
 	for (int i = 0; i < THREADS; i++) {
 		numbers[i] = i;
 		must_be(pthread_create(&threads[i], NULL, open_and_close,
-				       &numbers[i]), 0);
+				       &numbers[i]),
+			0);
 	}
 	for (int i = 0; i < FORKS; i++)
 		child_run(use_everything, NULL);

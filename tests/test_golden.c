@@ -12,15 +12,15 @@
 #include <unistd.h>
 
 #include "format.h"
-#include "golden/v1.h"
+#include "golden/v1.inc"
 #include "layout.h"
 #include "pattern.h"
 
 #define MAX 1024
 
 /* The letters in it, by their numbers. */
-static const size_t lengths[] = { 950, 950, 950, 46, 47, 48,
-				  49,  50,  8,	 20, 700, 200 };
+static const size_t lengths[] = { 950, 950, 950, 46, 47,  48,
+				  49,  50,  8,   20, 700, 200 };
 #define LETTERS 12
 #define OUT 3   /* from here on with a dead consumer, or given back */
 #define FRESH 8 /* from here on never out */

@@ -318,7 +318,8 @@ int main(void)
 		TEST_IN_DIRECTORY(an_anonymous_queue_cannot_change_its_size),
 		TEST_IN_DIRECTORY(opening_twice_shares_one_mapping),
 		TEST_IN_DIRECTORY(endpoints_outlive_their_handle),
-		TEST_IN_DIRECTORY(the_descriptor_given_to_open_fd_may_be_closed),
+		TEST_IN_DIRECTORY(
+			the_descriptor_given_to_open_fd_may_be_closed),
 		TEST_IN_DIRECTORY(a_bad_descriptor_is_refused),
 		TEST_IN_DIRECTORY(a_read_only_descriptor_can_be_looked_through),
 		TEST_IN_DIRECTORY(a_queue_travels_over_a_socket),

@@ -257,7 +257,8 @@ int main(void)
 			a_producer_of_a_removed_queue_does_not_wait_for_room),
 		TEST_IN_DIRECTORY(what_is_not_a_queue_is_not_removed),
 		TEST_IN_DIRECTORY(a_damaged_queue_can_be_removed),
-		TEST_IN_DIRECTORY(a_removal_that_a_death_interrupted_is_finished),
+		TEST_IN_DIRECTORY(
+			a_removal_that_a_death_interrupted_is_finished),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,11 +8,11 @@
 /* What a child joins, and how it goes. */
 struct guest {
 	struct shmq *q;
-	unsigned flags;    /* of the consumer */
+	unsigned flags; /* of the consumer */
 	bool produces;
 	bool consumes;
-	int error;         /* what joining is expected to give */
-	unsigned borrows;  /* messages */
+	int error;        /* what joining is expected to give */
+	unsigned borrows; /* messages */
 	step joined;
 	step leave;
 };
@@ -116,8 +116,8 @@ static void a_second_single_consumer_is_refused(void **state)
 
 static void the_place_of_a_dead_single_member_is_free_at_once(void **state)
 {
-	struct shmq *q = queue_for(2, SHMQ_SINGLE_PRODUCER |
-					      SHMQ_SINGLE_CONSUMER);
+	struct shmq *q = queue_for(2,
+				   SHMQ_SINGLE_PRODUCER | SHMQ_SINGLE_CONSUMER);
 	struct guest *guest = guest_of(q);
 
 	(void)state;
@@ -227,7 +227,9 @@ static void a_table_full_of_the_living_is_full(void **state)
 
 static void a_table_full_of_the_dead_makes_room(void **state)
 {
-	enum { MEMBERS = 5 };
+	enum {
+		MEMBERS = 5
+	};
 	struct shmq *q = queue_for(MEMBERS, 0);
 	struct shmq_producer *p[MEMBERS];
 	struct guest *guests[MEMBERS];
@@ -288,7 +290,9 @@ static void must_drain(struct shmq *q, int n, int flagged)
 
 static void dead_consumers_with_loans_make_room(void **state)
 {
-	enum { MEMBERS = 4 };
+	enum {
+		MEMBERS = 4
+	};
 	struct shmq *q = queue_for(MEMBERS, 0);
 	struct guest *guests[MEMBERS];
 	pid_t pids[MEMBERS];

@@ -6,12 +6,38 @@
 
 #include "variants.h"
 
-static const size_t sizes[] = {
-	0,   1,   7,   8,   15,  16,   17,   47,	48,
-	49,  63,  64,  65,  111, 112,  113,  127,	128,
-	129, 239, 240, 241, 255, 1000, 4079, 4080,	4081,
-	4095, 4096, 4097, VARIANT_MAX - 1, VARIANT_MAX
-};
+static const size_t sizes[] = { 0,
+				1,
+				7,
+				8,
+				15,
+				16,
+				17,
+				47,
+				48,
+				49,
+				63,
+				64,
+				65,
+				111,
+				112,
+				113,
+				127,
+				128,
+				129,
+				239,
+				240,
+				241,
+				255,
+				1000,
+				4079,
+				4080,
+				4081,
+				4095,
+				4096,
+				4097,
+				VARIANT_MAX - 1,
+				VARIANT_MAX };
 #define SIZES (sizeof(sizes) / sizeof(sizes[0]))
 
 static void every_size_arrives_whole(struct setting *s)

@@ -16,8 +16,9 @@ static void reserve(struct setting *s, size_t len, uint64_t number)
 
 static void what_was_reserved_is_sent_by_the_commit(struct setting *s)
 {
-	static const size_t sizes[] = { 0,  1,	 47,   48,
-					49, 500, 4096, VARIANT_MAX };
+	static const size_t sizes[] = {
+		0, 1, 47, 48, 49, 500, 4096, VARIANT_MAX
+	};
 
 	for (size_t i = 0; i < 8; i++) {
 		struct shmq_msg msg;

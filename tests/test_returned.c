@@ -223,8 +223,9 @@ static void generations_of_the_dead_lose_nothing(void **state)
 		memset(out, 0, 1024);
 		for (int i = 0; i < 20; i++) {
 			victim.seed = chance_next(&chance);
-			child_must_be_killed(child_start(
-				borrow_copy_release_and_die, &victim));
+			child_must_be_killed(
+				child_start(borrow_copy_release_and_die,
+					    &victim));
 		}
 		must_be(shmq_recover(q) >= 0, 1);
 		must_drain(q, 500, out);

@@ -11,10 +11,10 @@
 /* A child at work, and what it is told. */
 struct worker {
 	struct shmq *q;
-	unsigned flags;       /* of a consumer */
-	int restart;          /* SA_RESTART or not */
+	unsigned flags; /* of a consumer */
+	int restart;    /* SA_RESTART or not */
 	int64_t timeout_ns;
-	bool for_room;        /* wait for room, not for a message */
+	bool for_room; /* wait for room, not for a message */
 	step there;
 	step done;
 };
@@ -72,8 +72,10 @@ static void must_be_interrupted(struct worker *worker)
 	pid_t pid = child_start(sleep_until_interrupted, worker);
 	int status;
 
-	wait_for_sleepers(worker->q, worker->for_room ? SHMQ_ROLE_PRODUCER :
-							SHMQ_ROLE_CONSUMER, 1);
+	wait_for_sleepers(worker->q,
+			  worker->for_room ? SHMQ_ROLE_PRODUCER :
+					     SHMQ_ROLE_CONSUMER,
+			  1);
 	/* Again and again: the first may come before it really sleeps. */
 	while (waitpid(pid, &status, WNOHANG) == 0) {
 		kill(pid, SIGUSR1);
@@ -85,14 +87,13 @@ static void must_be_interrupted(struct worker *worker)
 
 static void a_signal_handler_ends_a_wait(void **state)
 {
-	static const uint64_t flags[] = {
-		0, SHMQ_SINGLE_PRODUCER | SHMQ_SINGLE_CONSUMER
-	};
+	static const uint64_t flags[] = { 0, SHMQ_SINGLE_PRODUCER |
+						     SHMQ_SINGLE_CONSUMER };
 
 	(void)state;
 	for (int i = 0; i < 16; i++) {
-		struct worker *worker =
-			worker_for(queue_anonymous(4096, flags[i & 1]));
+		struct worker *worker = worker_for(
+			queue_anonymous(4096, flags[i & 1]));
 
 		worker->for_room = i & 2;
 		worker->restart = i & 4 ? SA_RESTART : 0;
@@ -216,8 +217,9 @@ static void a_stopped_consumer_keeps_its_loan(void **state)
 {
 	(void)state;
 	for (int i = 0; i < 4; i++) {
-		struct worker *worker = worker_for(queue_anonymous(
-			4096, i & 1 ? SHMQ_SINGLE_PRODUCER : 0));
+		struct worker *worker = worker_for(
+			queue_anonymous(4096,
+					i & 1 ? SHMQ_SINGLE_PRODUCER : 0));
 		struct shmq_producer *p = producer_join(worker->q);
 		struct shmq_consumer *c = NULL;
 		pid_t pid;

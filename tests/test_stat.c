@@ -49,10 +49,10 @@ static struct shmq_group_info group_of(struct shmq *q)
 
 static void depth_counts_messages_and_bytes(void **state)
 {
-	static const uint64_t flags[] = {
-		0, SHMQ_SINGLE_PRODUCER, SHMQ_SINGLE_CONSUMER,
-		SHMQ_SINGLE_PRODUCER | SHMQ_SINGLE_CONSUMER
-	};
+	static const uint64_t flags[] = { 0, SHMQ_SINGLE_PRODUCER,
+					  SHMQ_SINGLE_CONSUMER,
+					  SHMQ_SINGLE_PRODUCER |
+						  SHMQ_SINGLE_CONSUMER };
 
 	(void)state;
 	for (int i = 0; i < 4; i++) {
@@ -279,7 +279,8 @@ static void wrong_openings_are_refused(void **state)
 	must_be(shmq_consumer_open(&c, q, NULL, SHMQ_TAP), -EOPNOTSUPP);
 	must_be(shmq_consumer_open(&c, q, "another", 0), -EOPNOTSUPP);
 	must_be(shmq_consumer_open(&c, q, "0123456789abcdef0123456789abcdef",
-				   0), -ENAMETOOLONG);
+				   0),
+		-ENAMETOOLONG);
 	must(!p && !c);
 	shmq_producer_close(NULL);
 	shmq_consumer_close(NULL);
@@ -293,10 +294,10 @@ static void wrong_openings_are_refused(void **state)
 
 static void errors_have_words(void **state)
 {
-	static const int errors[] = { 0,	ENOENT,	 EAGAIN,  ETIMEDOUT,
-				      EMSGSIZE, EIDRM,	 ESTALE,  EBADMSG,
-				      ENOBUFS,	EUSERS,	 EINVAL,  4095,
-				      EPERM,	INT32_MAX };
+	static const int errors[] = { 0,        ENOENT,   EAGAIN, ETIMEDOUT,
+				      EMSGSIZE, EIDRM,    ESTALE, EBADMSG,
+				      ENOBUFS,  EUSERS,   EINVAL, 4095,
+				      EPERM,    INT32_MAX };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {

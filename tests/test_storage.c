@@ -110,8 +110,8 @@ static void a_bad_attribute_is_refused(void **state)
 	}
 }
 
-static void attributes_of_a_newer_version_are_refused_if_they_are_set(
-	void **state)
+static void
+attributes_of_a_newer_version_are_refused_if_they_are_set(void **state)
 {
 	struct {
 		struct shmq_attr attr;

@@ -25,7 +25,7 @@ struct party {
 	uint64_t seed;
 	_Atomic uint64_t *sent; /* and not yet received, or lost: by queue */
 	pthread_barrier_t *begin;
-	struct segment *seg;    /* what it found */
+	struct segment *seg; /* what it found */
 };
 
 static void run_threads(void *(*body)(void *), struct party *party)
@@ -253,7 +253,8 @@ int main(void)
 		TEST_IN_DIRECTORY(threads_open_use_and_close_the_same_queues),
 		TEST_IN_DIRECTORY(
 			threads_that_create_one_queue_share_its_mapping),
-		TEST_IN_DIRECTORY(one_closes_while_others_use_their_own_handles),
+		TEST_IN_DIRECTORY(
+			one_closes_while_others_use_their_own_handles),
 		TEST_IN_DIRECTORY(threads_share_a_handle),
 	};
 

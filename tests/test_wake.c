@@ -25,9 +25,9 @@
 struct pair {
 	struct shmq *there; /* what one side sends, the other receives */
 	struct shmq *back;
-	unsigned flags;     /* of the consumers */
-	bool deny[2];       /* membarrier, to either side */
-	bool late;          /* only after joining */
+	unsigned flags; /* of the consumers */
+	bool deny[2];   /* membarrier, to either side */
+	bool late;      /* only after joining */
 	step ready;
 };
 
