@@ -42,11 +42,11 @@ static int create(struct segment **out, const struct name *name, mode_t mode,
 	int r = shmqi_format_plan(&geo, attr);
 
 	if (!r)
-		r = shmqi_segment_create(out, name, mode, &geo);
+		r = shmqi_registry_create(out, name, mode, &geo);
 	if (r == -ENOENT && name)
 		return shmqi_error_say(r, "there is no directory %s",
 				       name->dir);
-	return r ? r : shmqi_registry_add(*out);
+	return r;
 }
 
 /* Only regular files: opening a FIFO or a device may do anything. */

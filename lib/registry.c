@@ -216,17 +216,21 @@ int shmqi_registry_open(struct segment **out, int fd, const struct stat *st,
 	return r;
 }
 
-int shmqi_registry_add(struct segment *seg)
+int shmqi_registry_create(struct segment **out, const struct name *name,
+			  mode_t mode, const struct geometry *geo)
 {
+	int r;
+
 	pthread_once(&once, set_up);
-	if (!table) {
-		shmqi_segment_destroy(seg);
+	if (!table)
 		return -ENOMEM;
-	}
+	/* Who finds the name before it is here waits, and finds it here. */
 	pthread_mutex_lock(&lock);
-	add(seg);
+	r = shmqi_segment_create(out, name, mode, geo);
+	if (!r)
+		add(*out);
 	pthread_mutex_unlock(&lock);
-	return 0;
+	return r;
 }
 
 void shmqi_registry_get(struct segment *seg)

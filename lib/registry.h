@@ -18,9 +18,9 @@
 int shmqi_registry_open(struct segment **out, int fd, const struct stat *st,
 			bool writable);
 
-/* Add a segment that shmqi_segment_create() made; the reference is the
- * caller's. On error the segment is destroyed. */
-int shmqi_registry_add(struct segment *seg);
+/* As shmqi_segment_create(), and known here from the beginning. */
+int shmqi_registry_create(struct segment **out, const struct name *name,
+			  mode_t mode, const struct geometry *geo);
 
 void shmqi_registry_get(struct segment *seg);
 
