@@ -25,8 +25,7 @@ static int64_t hand_out(struct shmq_consumer *c, const struct wanted *w,
 			const struct adoption *a, unsigned n)
 {
 	uint64_t pos = a->pos;
-	uint64_t seq = load_acquire(&record_at(&c->ring, pos)->stamp) ^
-		       c->ring.cookie;
+	uint64_t seq = record_seq(&c->ring, pos);
 	struct found found;
 
 	for (; pos < a->end; pos += found.span, seq += found.count) {

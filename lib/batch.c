@@ -33,12 +33,10 @@ static void write_messages(struct shmq_producer *p,
 	for (unsigned k = 0; k < n; k++) {
 		struct sh_record *record = record_at(&p->ring, pos);
 		size_t len = messages[k].iov_len;
-		uint64_t span = record_span(len);
 
-		record_prepare(record, span);
 		copy_bytes(record_payload(record), messages[k].iov_base, len);
 		publish(p, record, len, open->seq + k);
-		pos += span;
+		pos += record_span(len);
 	}
 	claim_finish(p, open->seq + n);
 }

@@ -22,7 +22,6 @@
 #define CAPACITY_MIN UINT64_C(4096)
 #define CAPACITY_DEFAULT (UINT64_C(1) << 20)
 #define HUGE_PAGE (UINT64_C(1) << 21)
-#define COOKIE_BIT (UINT64_C(1) << 63)
 
 #define KNOWN_FLAGS                                                            \
 	(SHMQ_SINGLE_PRODUCER | SHMQ_SINGLE_CONSUMER | SHMQ_OVERWRITE |        \
@@ -133,7 +132,6 @@ int shmqi_format_plan(struct geometry *out, const struct shmq_attr *attr)
 	out->max_members = attr->max_members ? attr->max_members : 64;
 	out->max_groups = attr->max_groups ? attr->max_groups : 16;
 	arc4random_buf(&out->cookie, sizeof(out->cookie));
-	out->cookie |= COOKIE_BIT;
 	lay_out(out, page);
 	return 0;
 }
@@ -226,8 +224,7 @@ int shmqi_format_check(struct geometry *out, const struct sh_header *h,
 	    geo.max_members > SH_MEMBERS_MAX || !geo.max_groups ||
 	    geo.max_groups > SH_GROUPS_MAX ||
 	    geo.flags & ~(uint64_t)KNOWN_FLAGS || geo.start_pos % SH_LINE ||
-	    geo.start_pos >= SH_POS_MAX || geo.start_seq >= SH_SEQ_MAX ||
-	    !(geo.cookie & COOKIE_BIT))
+	    geo.start_pos >= SH_POS_MAX || geo.start_seq >= SH_SEQ_MAX)
 		return shmqi_error_say(-EBADMSG,
 				       "damaged: the header's geometry is out "
 				       "of range");

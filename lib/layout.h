@@ -73,8 +73,7 @@ struct sh_header {
 	uint64_t features;       /*  16  bits an opener must know; 0 */
 	uint64_t file_bytes;     /*  24  ring_off + capacity */
 	uint64_t capacity;       /*  32  bytes of ring, a power of two */
-	uint64_t cookie;         /*  40  random, top bit set; stamp =
-					 sequence ^ cookie */
+	uint64_t cookie;         /*  40  random: where stamps begin */
 	uint64_t flags;          /*  48  SHMQ_SINGLE_PRODUCER and so on */
 	uint64_t groups_off;     /*  56  SH_GROUPS_OFF */
 	uint64_t members_off;    /*  64  behind the groups */
@@ -233,20 +232,22 @@ struct sh_bound {
  * A record. It is published when its stamp says so: a reader at a position
  * knows which sequence number comes next there, and no other lap ever used it.
  *
- * Every line is where a stamp may once be looked for, and stamps of one time
- * differ in a byte or two. So what a lap leaves in the first word of a line
- * must never be part stamp of an older lap and part something else: a writer
- * clears such words before it writes over a part of them (ring.h). What is
- * cleared and then written in part is no stamp, whose top bit is set.
+ * Every line is where a stamp may once be looked for, and a payload that ends
+ * in a line's first word leaves part of what was there: perhaps of the stamp
+ * of an older lap. So stamps of one time differ in all their bytes. They go in
+ * steps of 2^64 over the golden ratio, which spreads them as far apart as can
+ * be: those of numbers less than n apart differ by more than 2^62 / n, and
+ * those whose low n bits are alike are 2^n numbers apart.
  *
  * The next record starts 64-byte aligned behind the payload, unless SH_RECORD_
  * TAIL says that a struct sh_record_tail follows the payload, 8-byte aligned.
  */
 struct sh_record {
-	_Atomic uint64_t stamp; /*  0  sequence ^ cookie */
+	_Atomic uint64_t stamp; /*  0  cookie + sequence * SH_STAMP_STEP */
 	_Atomic uint64_t about; /*  8  size in bytes | SH_RECORD_ flags << 32
 				       | member entry of the producer << 48 */
 };
+#define SH_STAMP_STEP UINT64_C(0x9e3779b97f4a7c15)
 #define SH_RECORD_SKIP 0x1u /* no message: discarded, or its producer died */
 #define SH_RECORD_TAIL 0x2u /* takes more room or numbers than its size says */
 

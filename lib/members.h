@@ -19,8 +19,9 @@ struct joining {
 
 /*
  * Take the place (if alone, the only one), an entry and its lease, and name
- * them in ep; shmqi_member_enter() comes next. Dead members are cleaned up where they are in the way. 0, -EBUSY,
- * -EUSERS, -EBADMSG, -ENOLCK, -ENOMEM, ...
+ * them in ep; shmqi_member_enter() comes next. Dead members are cleaned up
+ * where they are in the way. 0, -EBUSY, -EUSERS, -EBADMSG, -ENOLCK, -ENOMEM,
+ * ...
  */
 int shmqi_member_join(struct endpoint *ep, const struct joining *joining);
 

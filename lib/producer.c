@@ -32,7 +32,6 @@ int shmq_send(struct shmq_producer *p, const void *buf, size_t len,
 	if (unlikely(r))
 		return r;
 	record = record_at(&p->ring, open.pos);
-	record_prepare(record, open.end - open.pos);
 	copy_bytes(record_payload(record), buf, len);
 	publish(p, record, len, open.seq);
 	claim_finish(p, open.seq + 1);
@@ -73,7 +72,6 @@ int shmq_sendv(struct shmq_producer *p, const struct iovec *iov, int iovcnt,
 	if (r)
 		return r;
 	record = record_at(&p->ring, open.pos);
-	record_prepare(record, open.end - open.pos);
 	/* No more and no less, though another thread changes the parts. */
 	for (int i = 0; i < iovcnt; i++) {
 		size_t part = iov[i].iov_len;
@@ -108,8 +106,6 @@ int shmq_reserve(struct shmq_producer *p, size_t len, void **out,
 	p->reserved = true;
 	p->reserved_size = len;
 	record = record_at(&p->ring, p->open.pos);
-	/* The caller may write any part of it. */
-	shmqi_record_clear(record, p->open.end - p->open.pos);
 	*out = record_payload(record);
 	return 0;
 }

@@ -180,7 +180,7 @@ static int measure(struct adoption *a, uint64_t pos, uint64_t end)
 	if (end <= pos || end - pos > a->ring->mask + 1)
 		return -EBADMSG;
 	/* A held record keeps its stamp, and the stamp its number. */
-	seq = load_acquire(&record_at(a->ring, pos)->stamp) ^ a->ring->cookie;
+	seq = record_seq(a->ring, pos);
 	while (a->end < end) {
 		if (!record_published(a->ring, a->end, seq) ||
 		    !record_read(a->ring, a->end, &found) ||

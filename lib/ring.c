@@ -14,15 +14,6 @@ void shmqi_record_extend(struct sh_record *record, uint32_t size, uint64_t span,
 	store_relaxed(&tail->count, count);
 }
 
-void shmqi_record_clear(struct sh_record *record, uint64_t span)
-{
-	char *line = (char *)record;
-
-	/* Relaxed: as in record_prepare(). */
-	for (uint64_t at = SH_LINE; at < span; at += SH_LINE)
-		store_relaxed((_Atomic uint64_t *)(void *)(line + at), 0);
-}
-
 bool shmqi_record_read_rest(const struct ring *ring, struct found *found)
 {
 	struct sh_record_tail *tail;
@@ -63,8 +54,6 @@ void shmqi_ring_abort(const struct ring *ring, uint64_t pos, uint64_t seq,
 {
 	struct sh_record *record = record_at(ring, pos);
 
-	/* Its producer may have died in the middle of a payload. */
-	shmqi_record_clear(record, span);
 	record_describe(record, 0, SH_RECORD_SKIP | SH_RECORD_TAIL, producer);
 	shmqi_record_extend(record, 0, span, count);
 	record_stamp(ring, record, seq);

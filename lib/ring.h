@@ -69,27 +69,16 @@ static inline void record_describe(struct sh_record *record, uint32_t size,
 		      (uint64_t)producer << 48 | (uint64_t)flags << 32 | size);
 }
 
-/*
- * Before the payload of a record that takes span bytes: its last line's first
- * word may be written in part.
- */
-static inline void record_prepare(struct sh_record *record, uint64_t span)
+static inline uint64_t stamp_of(const struct ring *ring, uint64_t seq)
 {
-	char *last = (char *)record + span - SH_LINE;
-
-	/* Relaxed: a reader looks there only after the stamp, a lap later. */
-	if (span > SH_LINE)
-		store_relaxed((_Atomic uint64_t *)(void *)last, 0);
+	return ring->cookie + seq * SH_STAMP_STEP;
 }
-
-/* The same where any part of it may be written, or has been. */
-void shmqi_record_clear(struct sh_record *record, uint64_t span);
 
 static inline void record_stamp(const struct ring *ring,
 				struct sh_record *record, uint64_t seq)
 {
 	/* edge STAMP: pairs with record_published */
-	store_release(&record->stamp, seq ^ ring->cookie);
+	store_release(&record->stamp, stamp_of(ring, seq));
 }
 
 static inline bool record_published(const struct ring *ring, uint64_t pos,
@@ -97,7 +86,18 @@ static inline bool record_published(const struct ring *ring, uint64_t pos,
 {
 	/* edge STAMP: pairs with record_stamp */
 	return load_acquire(&record_at(ring, pos)->stamp) ==
-	       (seq ^ ring->cookie);
+	       stamp_of(ring, seq);
+}
+
+/* The number of a record that is held, or else anything. */
+static inline uint64_t record_seq(const struct ring *ring, uint64_t pos)
+{
+	/* SH_STAMP_STEP times this is 1 in 64 bits. */
+	static const uint64_t inverse = UINT64_C(0xf1de83e19937733d);
+
+	/* edge STAMP */
+	return (load_acquire(&record_at(ring, pos)->stamp) - ring->cookie) *
+	       inverse;
 }
 
 /*

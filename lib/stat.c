@@ -172,7 +172,7 @@ static uint64_t seq_at(struct segment *seg, uint64_t pos)
 
 	if (!map_ring(seg, &ring))
 		return 0;
-	return load_acquire(&record_at(&ring, pos)->stamp) ^ ring.cookie;
+	return record_seq(&ring, pos);
 }
 
 static uint64_t consumer_claims(struct segment *seg, uint32_t group,

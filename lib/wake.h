@@ -10,8 +10,8 @@
  * some member's kernel denies that, FENCED asks the wakers for theirs.
  *
  * A waker clears the bell and wakes everybody, in one system call: a wake-up
- * given to one sleeper could die with it, and so could a waker in between. A bell left armed by a dead sleeper costs one needless
- * system call, once.
+ * given to one sleeper could die with it, and so could a waker in between. A
+ * bell left armed by a dead sleeper costs one needless system call, once.
  */
 #ifndef SHMQI_WAKE_H
 #define SHMQI_WAKE_H

@@ -6,7 +6,7 @@
 #
 #	sh tests/check-models.sh [--full]
 #
-# --full: with larger bounds; takes minutes and 8 GiB of memory.
+# --full: with larger bounds; takes tens of minutes, and up to 8 GiB.
 
 set -eu
 export LC_ALL=C

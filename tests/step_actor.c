@@ -147,7 +147,7 @@ void actor_settle(struct actor *a)
 		else if (a->refused)
 			e->sent = ENTRY_UNSENT;
 	}
-	if (a->sent < a->row->sends)
+	if (!a->refused)
 		l->skips += a->row->sends - a->sent;
 	l->skips += a->row->skips;
 	l->takes += a->taking;

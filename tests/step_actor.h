@@ -17,7 +17,7 @@
 #include "step_ledger.h"
 
 #define ACTOR_PARTS 4
-#define ACTOR_TAKES 8
+#define ACTOR_TAKES 20
 
 /* A process that runs longer is stuck. */
 #define RIVAL_ALARM_S 40
@@ -61,6 +61,7 @@ struct actor {
 	struct iovec parts[ACTOR_PARTS]; /* the messages */
 	char in[4 * MESSAGE_MAX];
 	struct shmq_msg msgs[ACTOR_TAKES];
+	int fd;
 	struct shmq *q;
 	struct shmq_producer *p;
 	struct shmq_consumer *c, *other;

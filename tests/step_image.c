@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "layout.h"
+#include "ring.h"
 #include "step_image.h"
 
 /* A stamp that is a sequence number of a short test, see below. */
@@ -149,17 +150,20 @@ static uint64_t hash_tables(const struct sh_header *h, const char *map)
 }
 
 /*
- * A first word of a line that, without the cookie, is a small number, is taken
- * for a stamp: so queues with other cookies hash alike.
+ * A first word of a line that is the stamp of a small number counts as that
+ * number: so queues with other cookies hash alike.
  */
-static uint64_t hash_ring(const struct sh_header *h, const char *map,
-			  uint64_t hash)
+static uint64_t hash_ring(const struct sh_header *h, char *map, uint64_t hash)
 {
+	const struct ring ring = { .base = map + h->ring_off,
+				   .mask = h->capacity - 1,
+				   .cookie = h->cookie };
+
 	for (size_t at = 0; at < h->capacity; at += sizeof(hash)) {
 		uint64_t word = word_at(map, h->ring_off + at);
 
-		if (at % SH_LINE == 0 && (word ^ h->cookie) < SMALL_SEQ)
-			word ^= h->cookie;
+		if (at % SH_LINE == 0 && record_seq(&ring, at) < SMALL_SEQ)
+			word = record_seq(&ring, at);
 		hash = mix(hash, word);
 	}
 	return hash;

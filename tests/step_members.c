@@ -3,6 +3,8 @@
 #include "config.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 
 #include "step_calls.h"
 
@@ -68,6 +70,25 @@ static void run_open(struct actor *a)
 	a->result = shmq_open(&a->q, QUEUE_NAME, 0, 0, NULL);
 }
 
+static int ready_open_fd(struct actor *a)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", shmq_runtime_dir(), QUEUE_NAME);
+	a->fd = open(path, O_RDWR | O_CLOEXEC);
+	return a->fd < 0 ? -errno : 0;
+}
+
+static void run_open_fd(struct actor *a)
+{
+	a->result = shmq_open_fd(&a->q, a->fd, 0);
+}
+
+static void run_open_anonymous(struct actor *a)
+{
+	a->result = shmq_open_anonymous(&a->q, NULL);
+}
+
 static void run_create(struct actor *a)
 {
 	struct shmq_attr attr = SHMQ_ATTR_INIT;
@@ -118,32 +139,59 @@ static void prepare_two(struct preparing *p)
 	prepare_messages(p, 2);
 }
 
-static int ready_spread(struct actor *a)
+static void run_hold_spread(struct actor *a)
+{
+	call_receive(a, a->c, 16, SHMQ_NOWAIT);
+	a->result = call_open_other(a);
+	if (a->result == 0)
+		call_receive(a, a->other, 1, SHMQ_NOWAIT);
+}
+
+static void run_hold_eight(struct actor *a)
+{
+	call_receive(a, a->c, 8, SHMQ_NOWAIT);
+}
+
+static void run_hold_one(struct actor *a)
 {
 	call_receive(a, a->c, 1, SHMQ_NOWAIT);
-	return call_open_other(a);
 }
 
-static void run_spread(struct actor *a)
-{
-	call_receive(a, a->other, 1, SHMQ_NOWAIT);
-}
+static const struct row hold_spread = { .name = "hold-spread",
+					.needs = NEEDS_CONSUMER,
+					.run = run_hold_spread };
+static const struct row hold_eight = { .name = "hold-eight",
+				       .needs = NEEDS_CONSUMER,
+				       .run = run_hold_eight };
+static const struct row hold_one = { .name = "hold-one",
+				     .needs = NEEDS_CONSUMER,
+				     .run = run_hold_one };
 
 /*
- * With two live members allowed there are three entries. One gets the rest of
- * what a first consumer held that died; the others belong to two that died
- * together.
+ * Every entry holds something, and nobody lives: two died together, each of
+ * the next took the first half of the oldest span and died.
  */
 static void prepare_full_table(struct preparing *p)
 {
-	static const struct row hold_spread = { .name = "hold-spread",
-						.needs = NEEDS_CONSUMER,
-						.ready = ready_spread,
-						.run = run_spread };
+	static const struct row *const holders[] = { &hold_spread, &hold_eight,
+						     &step_hold_four,
+						     &step_hold_two,
+						     &hold_one };
 
-	prepare_messages(p, 6);
-	prepare_actor(p, &step_hold_four, true);
-	prepare_actor(p, &hold_spread, true);
+	prepare_messages(p, 17);
+	for (size_t i = 0; i < sizeof(holders) / sizeof(holders[0]); i++)
+		prepare_actor(p, holders[i], true);
+}
+
+/* Fails where entries have become more than that. */
+static int ready_full_table(struct actor *a)
+{
+	struct shmq_member_info info = SHMQ_MEMBER_INFO_INIT;
+
+	for (uint32_t i = 0; i < shmq_member_entries(a->q); i++)
+		if (shmq_stat_member(a->q, i, &info) != 1)
+			return -EUSERS;
+	return 0;
 }
 
 /* --------------------------------------------------------------- the table */
@@ -203,6 +251,7 @@ const struct row step_members[] = {
 	  .rivals = ALONE,
 	  .max_members = 2,
 	  .prepare = prepare_full_table,
+	  .ready = ready_full_table,
 	  .run = run_consumer_open },
 	{ .name = "producer_open_full",
 	  .needs = NEEDS_QUEUE | OPENS_PRODUCER,
@@ -211,12 +260,23 @@ const struct row step_members[] = {
 	  .rivals = ALONE,
 	  .max_members = 2,
 	  .prepare = prepare_full_table,
+	  .ready = ready_full_table,
 	  .run = run_producer_open },
 
 	{ .name = "open",
 	  .fills = BIT(FILL_HALF),
 	  .rivals = ALONE,
 	  .run = run_open },
+	{ .name = "open_fd",
+	  .fills = BIT(FILL_HALF),
+	  .rivals = ALONE,
+	  .ready = ready_open_fd,
+	  .run = run_open_fd },
+	{ .name = "open_anonymous",
+	  .kinds = BIT(KIND_MPMC),
+	  .fills = BIT(FILL_HALF),
+	  .rivals = ALONE,
+	  .run = run_open_anonymous },
 	{ .name = "create",
 	  .needs = MAKES_QUEUE,
 	  .kinds = BIT(KIND_MPMC),

@@ -13,7 +13,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "layout.h"
+#include "cursor.h"
+#include "handle.h"
+#include "room.h"
 #include "step_rival.h"
 
 #define RIVAL_ID (LEDGER_OTHERS + LEDGER_EACH)
@@ -131,16 +133,14 @@ pid_t rival_sleep(struct worker *w, const struct state *s)
 	return pid;
 }
 
-/* Bytes of ring that nobody uses, holds or waits for. */
-static uint64_t room(struct shmq *q, const struct state *s)
+/* Bytes of ring from the tail on that nobody holds or waits for. */
+static uint64_t room(struct shmq *q)
 {
-	struct shmq_group_info g = SHMQ_GROUP_INFO_INIT;
-	bool serial = s->kind != KIND_MPMC && s->kind != KIND_SPMC;
+	uint64_t tail = cursor_pos(&q->seg->control->tail), lowest;
 
-	if (shmq_stat_group(q, 0, &g) != 1)
+	if (!shmqi_room_lowest(q->seg, tail, &lowest))
 		return 0;
-	/* A serial consumer's lag is counted from what it has released. */
-	return CAPACITY - g.lag_bytes - (serial ? 0 : g.held_bytes);
+	return CAPACITY - (tail - lowest);
 }
 
 /* Nothing that the sleeper waits for has come, so it may sleep on. */
@@ -152,7 +152,7 @@ static bool may_sleep(struct shmq *q, const struct worker *w,
 	if (s->row->needs & REMOVES_QUEUE && access(w->file.path, F_OK) < 0)
 		return false;
 	if (s->rival == RIVAL_SLEEPING_PRODUCER)
-		return room(q, s) < w->stage->rival.parts[0].iov_len + SH_LINE;
+		return room(q) < w->stage->rival.parts[0].iov_len + SH_LINE;
 	return shmq_stat_group(q, 0, &g) == 1 && !g.lag_bytes && !g.held_bytes;
 }
 

@@ -138,6 +138,7 @@ const struct row step_sending[] = {
 	{ .name = "reserve_discard",
 	  .needs = NEEDS_PRODUCER,
 	  .sends = 1,
+	  .skips = 1,
 	  .run = run_discard },
 	{ .name = "send_wait",
 	  .needs = NEEDS_PRODUCER,

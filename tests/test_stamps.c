@@ -50,7 +50,8 @@ static void mix(unsigned flags, size_t bytes, int way)
 	struct shmq *q = queue_anonymous(CAPACITY, flags);
 	struct shmq_producer *p = producer_join(q);
 	struct shmq_consumer *c = consumer_join(q, 0);
-	uint64_t coming = (2 * LINES - 1 + 1) ^ q->seg->geo.cookie;
+	struct ring ring = ring_of(&q->seg->geo, q->seg->ring_read);
+	uint64_t coming = stamp_of(&ring, 2 * LINES - 1 + 1);
 	uint8_t message[FIRST + 8] = { 0 };
 
 	memcpy(message + FIRST, &coming, bytes);
@@ -81,9 +82,39 @@ static void an_old_stamp_and_new_payload_make_no_record(void **state)
 				mix(flags, bytes, way);
 }
 
+static void a_stamp_has_its_number(void **state)
+{
+	struct sh_record record[2] = { 0 };
+	struct ring ring = { .base = (char *)record, .cookie = 0x123456789 };
+
+	(void)state;
+	for (uint64_t seq = 1; seq < SH_SEQ_MAX; seq *= 3) {
+		record_stamp(&ring, record, seq);
+		must(record_published(&ring, 0, seq));
+		must(!record_published(&ring, 0, seq - 1));
+		must_be(record_seq(&ring, 0), seq);
+	}
+}
+
+static void stamps_of_one_time_are_far_apart(void **state)
+{
+	const unsigned bits = 22;
+	uint64_t apart = 0;
+
+	(void)state;
+	for (uint64_t n = 1; n < UINT64_C(1) << bits; n++) {
+		apart += SH_STAMP_STEP;
+		must(apart > UINT64_C(1) << (62 - bits));
+		must(-apart > UINT64_C(1) << (62 - bits));
+		must(apart << (64 - bits) != 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_stamp_has_its_number),
+		cmocka_unit_test(stamps_of_one_time_are_far_apart),
 		TEST_IN_DIRECTORY(an_old_stamp_and_new_payload_make_no_record),
 	};
 

@@ -5,11 +5,12 @@
  * member entries.
  *
  * Producers 1 and 2 claim at the tail, write, stamp, and leave; they may die
- * anywhere. (With THREE there are three of them, and nothing else.) The collector, the last entry, is a competing
- * consumer: it takes what is there at the group's cursor, looks for the claim
- * where nothing is, and cleans up after the dead; it may die too, and the next
- * one begins. With REUSE, a joiner becomes a consumer in the first entry that is
- * free, so that one entry claims at both cursors; it may die as well.
+ * anywhere. (With THREE there are three of them, and nothing else.) The
+ * collector, the last entry, is a competing consumer: it takes what is there at
+ * the group's cursor, looks for the claim where nothing is, and cleans up after
+ * the dead; it may die too, and the next one begins. With REUSE, a joiner
+ * becomes a consumer in the first entry that is free, so that one entry claims
+ * at both cursors; it may die as well.
  *
  * Promised: only a claim that has won is ever called owned; who stamps a
  * position owns it alone; whoever looks for the claim where nothing is stamped
@@ -357,7 +358,10 @@ again:		atomic { at = group; owner = group_owner };
 	od;
 	i = 0;
 	do
-	:: i < tail -> assert(stamp[i] != 0 && received[i]); i++
+	:: i < tail ->
+		assert(stamp[i] != 0 && received[i]);
+		assert(!acked[i] || stamp[i] != SKIPPED);
+		i++
 	:: else -> break
 	od;
 	goto end;

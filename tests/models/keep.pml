@@ -198,7 +198,8 @@ died:
 	skip;
 	d_step {
 		dead = true;
-		lent = false; won = false; announced = false; lent_pos = 0; lent_end = 0;
+		lent = false; won = false; announced = false;
+		lent_pos = 0; lent_end = 0;
 		kept_end = 0; mine = 0; at = 0; i = 0; k = 0
 	}
 end:

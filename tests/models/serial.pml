@@ -175,7 +175,7 @@ born:
 		lease[1] = LIFE; me = 1 }
 	fi;
 
-	/* shmqi_serial_begin(); the entry is free, so nobody minds its words. */
+	/* shmqi_serial_begin(); the entry is free: nobody minds its words. */
 	d_step {
 		pos = lo;
 		assert(hi == NUMBER(pos));
