@@ -71,7 +71,7 @@ static int claim_some(struct shmq_producer *p, const struct iovec *messages,
 int shmq_send_batch(struct shmq_producer *p, const struct iovec *messages,
 		    unsigned n, int64_t timeout_ns)
 {
-	struct span open;
+	struct span open = { 0 };
 	unsigned sent = 0;
 	int r = producer_check(p);
 

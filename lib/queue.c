@@ -101,7 +101,7 @@ int shmq_open(struct shmq **out, const char *name, int flags, mode_t mode,
 	      const struct shmq_attr *attr)
 {
 	const int known = SHMQ_CREATE | SHMQ_EXCL | SHMQ_RDONLY;
-	struct segment *seg;
+	struct segment *seg = NULL;
 	struct name where;
 	int r;
 

@@ -23,7 +23,7 @@ static void claim_four(void *arg)
 {
 	struct scene *scene = arg;
 	struct shmq_producer *p = producer_join(scene->q);
-	struct span open;
+	struct span open = { 0 };
 
 	must_be(claim_now(p, 4 * LINE, 4, &open), 0);
 	for (unsigned k = 0; k < scene->published; k++) {
