@@ -13,6 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "tsan.h"
+
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
@@ -57,9 +59,10 @@ struct sh_pair {
 };
 
 /* The same for both words at once. A full fence. */
-static inline bool cas128(struct sh_pair *p, struct pair expected,
-			  struct pair desired)
+TSAN_BLIND static inline bool cas128(struct sh_pair *p, struct pair expected,
+				     struct pair desired)
 {
+	bool swapped;
 	union {
 		struct pair words;
 		unsigned __int128 whole;
@@ -69,7 +72,10 @@ static inline bool cas128(struct sh_pair *p, struct pair expected,
 		unsigned __int128 *whole;
 	} at = { p };
 
-	return __sync_bool_compare_and_swap(at.whole, e.whole, d.whole);
+	tsan_give(p);
+	swapped = __sync_bool_compare_and_swap(at.whole, e.whole, d.whole);
+	tsan_take(p);
+	return swapped;
 }
 
 /* Tells the processor that this is a polling loop. */

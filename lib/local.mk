@@ -49,6 +49,7 @@ lib_libshmqi_la_SOURCES = \
 	lib/serial.c \
 	lib/serial.h \
 	lib/stat.c \
+	lib/tsan.h \
 	lib/wait.c \
 	lib/wait.h \
 	lib/wake.c \

@@ -37,7 +37,7 @@ void shmqi_member_leave(struct endpoint *ep, bool alone, bool returned);
 /* Entries below this may be in use. */
 uint32_t shmqi_member_top(const struct segment *seg);
 
-/* Is the entry's owner alive? By its lease; our own are. */
+/* Under lock: is the entry's owner alive? By its lease; our own are. */
 bool shmqi_member_alive(const struct segment *seg, uint32_t index);
 
 /* Claim slots of the entry that may be in use: 1 to SH_CLAIMS. */

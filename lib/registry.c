@@ -20,12 +20,34 @@
 #include <urcu-bp.h>
 
 #include "registry.h"
+#include "tsan.h"
 
 #define BUCKETS 64
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct cds_lfht *table; /* changed under lock */
+
+/* What writers publish to readers, and readers leave to who unmaps. */
+static char published, left;
+
+static void read_begin(void)
+{
+	rcu_read_lock();
+	tsan_take(&published);
+}
+
+static void read_end(void)
+{
+	tsan_give(&left);
+	rcu_read_unlock();
+}
+
+static void wait_for_readers(void)
+{
+	synchronize_rcu();
+	tsan_take(&left);
+}
 
 static struct segment *of_node(struct cds_lfht_node *node)
 {
@@ -91,10 +113,10 @@ static void before_fork(void)
 	struct segment *seg;
 
 	pthread_mutex_lock(&lock);
-	rcu_read_lock();
+	read_begin();
 	for (seg = each(&iter, true); seg; seg = each(&iter, false))
 		pthread_mutex_lock(&seg->lock);
-	rcu_read_unlock();
+	read_end();
 	urcu_bp_before_fork();
 }
 
@@ -103,10 +125,10 @@ static void unlock_all(void)
 	struct cds_lfht_iter iter;
 	struct segment *seg;
 
-	rcu_read_lock();
+	read_begin();
 	for (seg = each(&iter, true); seg; seg = each(&iter, false))
 		pthread_mutex_unlock(&seg->lock);
-	rcu_read_unlock();
+	read_end();
 	pthread_mutex_unlock(&lock);
 }
 
@@ -134,7 +156,7 @@ static void after_fork_child(void)
 	struct segment *seg;
 
 	urcu_bp_after_fork_child();
-	rcu_read_lock();
+	read_begin();
 	for (seg = each(&iter, true); seg; seg = each(&iter, false)) {
 		abandoned = NULL;
 		for (unsigned n = shmqi_segment_forked(seg); n; n--)
@@ -142,7 +164,7 @@ static void after_fork_child(void)
 		if (abandoned)
 			pthread_mutex_unlock(&abandoned->lock);
 	}
-	rcu_read_unlock();
+	read_end();
 	unlock_all();
 }
 
@@ -162,7 +184,7 @@ static struct segment *find(const struct key *key)
 	struct cds_lfht_node *node;
 	struct segment *seg = NULL;
 
-	rcu_read_lock();
+	read_begin();
 	cds_lfht_lookup(table, hash(key), match, key, &iter);
 	while ((node = cds_lfht_iter_get_node(&iter))) {
 		seg = of_node(node);
@@ -171,7 +193,7 @@ static struct segment *find(const struct key *key)
 		seg = NULL;
 		cds_lfht_next_duplicate(table, match, key, &iter);
 	}
-	rcu_read_unlock();
+	read_end();
 	return seg;
 }
 
@@ -181,9 +203,10 @@ static void add(struct segment *seg)
 
 	urcu_ref_init(&seg->ref);
 	cds_lfht_node_init(&seg->node);
-	rcu_read_lock();
+	tsan_give(&published);
+	read_begin();
 	cds_lfht_add(table, hash(&key), &seg->node);
-	rcu_read_unlock();
+	read_end();
 }
 
 int shmqi_registry_open(struct segment **out, int fd, const struct stat *st,
@@ -242,16 +265,18 @@ static void last_reference(struct urcu_ref *ref)
 {
 	struct segment *seg = of_ref(ref);
 
+	tsan_take(ref);
 	pthread_mutex_lock(&lock);
-	rcu_read_lock();
+	read_begin();
 	cds_lfht_del(table, &seg->node);
-	rcu_read_unlock();
+	read_end();
 	pthread_mutex_unlock(&lock);
-	synchronize_rcu();
+	wait_for_readers();
 	shmqi_segment_destroy(seg);
 }
 
 void shmqi_registry_put(struct segment *seg)
 {
+	tsan_give(&seg->ref);
 	urcu_ref_put(&seg->ref, last_reference);
 }

@@ -77,6 +77,16 @@ static int places(struct segment *seg, uint32_t group, struct cursor *at,
 	return 0;
 }
 
+static bool is_alive(struct segment *seg, uint32_t index)
+{
+	bool alive;
+
+	pthread_mutex_lock(&seg->lock);
+	alive = shmqi_member_alive(seg, index);
+	pthread_mutex_unlock(&seg->lock);
+	return alive;
+}
+
 int shmq_stat(struct shmq *q, struct shmq_stat *st)
 {
 	struct shmq_stat s = SHMQ_STAT_INIT;
@@ -111,7 +121,7 @@ int shmq_stat(struct shmq *q, struct shmq_stat *st)
 		uint32_t state = load_acquire(&member_at(seg, i)->state);
 
 		if (state == SH_MEMBER_PRODUCER || state == SH_MEMBER_CONSUMER)
-			s.members += shmqi_member_alive(seg, i);
+			s.members += is_alive(seg, i);
 	}
 	return give(st, st->size, &s, sizeof(s));
 }
@@ -221,8 +231,7 @@ static void describe(struct segment *seg, uint32_t index, uint32_t state,
 	info->start_ticks = member->start_ticks;
 	info->joined_ns = member->joined_ns;
 	memcpy(info->command, member->command, sizeof(info->command) - 1);
-	info->alive = state != SH_MEMBER_RETURNED &&
-		      shmqi_member_alive(seg, index);
+	info->alive = state != SH_MEMBER_RETURNED && is_alive(seg, index);
 	if (state == SH_MEMBER_PRODUCER &&
 	    seg->geo.flags & SHMQ_SINGLE_PRODUCER) {
 		word = single_producer_claim(seg, info);

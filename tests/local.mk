@@ -244,7 +244,7 @@ AM_TESTS_ENVIRONMENT = $(emulated_programs) \
 	export ASAN_OPTIONS; \
 	UBSAN_OPTIONS="print_stacktrace=1:$$UBSAN_OPTIONS"; \
 	export UBSAN_OPTIONS; \
-	TSAN_OPTIONS="suppressions=$(abs_top_srcdir)/tests/tsan.supp:$$TSAN_OPTIONS"; \
+	TSAN_OPTIONS="history_size=4:suppressions=$(abs_top_srcdir)/tests/tsan.supp:$$TSAN_OPTIONS"; \
 	export TSAN_OPTIONS;
 
 # It runs while building, so it is for this machine, plain and uninstrumented.

@@ -58,6 +58,7 @@ static void be_a_child(void *arg)
 {
 	struct family *family = arg;
 	struct shmq_producer *p;
+	struct shmq_consumer *c;
 	char buf[8];
 
 	inherited_endpoints_are_refused(family);
@@ -66,11 +67,11 @@ static void be_a_child(void *arg)
 	must_be(stat_of(family->q).members, 2);
 	p = producer_join(family->q);
 	must_be(shmq_send(p, "child", 5, SHMQ_NOWAIT), 0);
-	family->c = consumer_join(family->q, 0);
-	must_be(shmq_recv(family->c, buf, sizeof(buf), SHMQ_NOWAIT), 6);
+	c = consumer_join(family->q, 0);
+	must_be(shmq_recv(c, buf, sizeof(buf), SHMQ_NOWAIT), 6);
 	must_be(memcmp(buf, "parent", 6), 0);
 	shmq_producer_close(p);
-	shmq_consumer_close(family->c);
+	shmq_consumer_close(c);
 	shmq_close(family->q);
 }
 
