@@ -83,7 +83,7 @@ static int look_around(struct shmq_producer *p, bool rounds)
 
 	if (rounds) {
 		pthread_mutex_lock(&seg->lock);
-		r = shmqi_recover_consumers(seg);
+		r = shmqi_recover_all(seg);
 		pthread_mutex_unlock(&seg->lock);
 	}
 	if (r)

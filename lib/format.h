@@ -3,6 +3,7 @@
 #ifndef SHMQI_FORMAT_H
 #define SHMQI_FORMAT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <shmq.h>
@@ -24,6 +25,16 @@ struct geometry {
 	uint32_t member_entries;
 	uint32_t max_groups;
 };
+
+/*
+ * A serial producer moves the tail by plain stores and has no claim slot: a
+ * group that has not passed what it claimed tells its rescuer where that is.
+ */
+static inline bool geometry_serial(const struct geometry *geo)
+{
+	return geo->flags & SHMQ_SINGLE_PRODUCER &&
+	       !(geo->flags & (SHMQ_TOPIC | SHMQ_OVERWRITE));
+}
 
 /* 0, -EINVAL, -E2BIG or -EOPNOTSUPP, with a sentence. attr may be NULL. */
 int shmqi_format_plan(struct geometry *out, const struct shmq_attr *attr);

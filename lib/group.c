@@ -102,3 +102,18 @@ bool shmqi_group_place(const struct segment *seg, uint32_t index,
 	}
 	return false;
 }
+
+bool shmqi_group_oldest(const struct segment *seg, struct cursor *place)
+{
+	struct cursor c;
+	bool any = false;
+
+	for (uint32_t i = 0; i < seg->geo.max_groups; i++) {
+		if (!group_used(seg, i) || !shmqi_group_place(seg, i, &c))
+			continue;
+		if (!any || c.pos < place->pos)
+			*place = c;
+		any = true;
+	}
+	return any;
+}

@@ -35,6 +35,9 @@ bool shmqi_serial_seq(struct sh_claim *claims, uint64_t pos, uint64_t *seq);
 /* The lowest cursor of all groups; with no group, the given position. */
 uint64_t shmqi_group_lowest(const struct segment *seg, uint64_t otherwise);
 
+/* The place of the group that is furthest behind. False: none, or damage. */
+bool shmqi_group_oldest(const struct segment *seg, struct cursor *place);
+
 /* How far its serial consumer has taken; 0 if it has none. */
 uint64_t shmqi_group_taken(const struct segment *seg, uint32_t index);
 

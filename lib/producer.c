@@ -157,7 +157,7 @@ int shmq_discard(struct shmq_producer *p)
 static int join(struct shmq_producer *p)
 {
 	struct segment *seg = p->ep.seg;
-	struct joining joining = { SH_MEMBER_PRODUCER, 0, p->single };
+	struct joining joining = { SH_MEMBER_PRODUCER, 0, p->alone };
 	int r = shmqi_segment_map_write(seg);
 
 	if (!r)
@@ -173,7 +173,7 @@ static int join(struct shmq_producer *p)
 		r = shmqi_recover_check_tail(seg, &p->ring, &p->at);
 	shmqi_member_enter(&p->ep, SH_MEMBER_PRODUCER);
 	if (r)
-		shmqi_member_leave(&p->ep, p->single, false);
+		shmqi_member_leave(&p->ep, p->alone, false);
 	return r;
 }
 
@@ -193,7 +193,8 @@ int shmq_producer_open(struct shmq_producer **out, struct shmq *q,
 	p = shmqi_endpoint_new(seg, sizeof(*p));
 	if (!p)
 		return -ENOMEM;
-	p->single = seg->geo.flags & SHMQ_SINGLE_PRODUCER;
+	p->alone = seg->geo.flags & SHMQ_SINGLE_PRODUCER;
+	p->single = geometry_serial(&seg->geo);
 	p->ep.magic = ENDPOINT_PRODUCER;
 	pthread_mutex_lock(&seg->lock);
 	r = join(p);
@@ -217,7 +218,7 @@ void shmq_producer_close(struct shmq_producer *p)
 		if (p->reserved)
 			finish_reserved(p, 0, SH_RECORD_SKIP);
 		pthread_mutex_lock(&seg->lock);
-		shmqi_member_leave(&p->ep, p->single, false);
+		shmqi_member_leave(&p->ep, p->alone, false);
 		pthread_mutex_unlock(&seg->lock);
 	}
 	shmqi_endpoint_free(&p->ep, sizeof(*p));

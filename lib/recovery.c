@@ -13,8 +13,6 @@
 #include "returned.h"
 #include "wake.h"
 
-#define LOOKS 100000
-
 /*
  * A single producer moves the tail, writes, stamps; its claims have no slot.
  * The stream is whole from any group's cursor up to the first missing stamp;
@@ -26,7 +24,7 @@ static int walk_to_tail(struct segment *seg, const struct ring *ring,
 	uint64_t end = cursor_pos(&seg->control->tail);
 	struct cursor place;
 
-	if (!shmqi_group_place(seg, 0, &place))
+	if (!shmqi_group_oldest(seg, &place))
 		return -EBADMSG;
 	*pos = place.pos;
 	*seq = place.seq;
@@ -62,75 +60,28 @@ static int finish_single_producer(struct segment *seg, const struct ring *ring,
 	return 0;
 }
 
-/* What is left of a dead producer's claim. */
-struct rest {
-	uint64_t pos, end; /* not stamped; empty if all is */
-	uint64_t seq;      /* of the record at pos */
-};
-
 /*
- * Look once for the first record of the claim that is not stamped. All that
- * every group has received is stamped, and may have been overwritten in the
- * next lap since; so begin at the lowest cursor if it is inside the claim, and
- * believe what was read at a position only if that cursor had not passed it
- * afterwards. The missing record itself no cursor can pass. 1: found; 0: look
- * again; -EBADMSG.
+ * What is stamped of the claim stays as it is, the rest becomes one skipped
+ * record. Nothing of it has been written over: it is open (room.c).
  */
-static int look_for_rest(struct segment *seg, const struct ring *ring,
-			 struct rest *rest)
-{
-	struct cursor place;
-	struct found found;
-
-	if (!shmqi_group_place(seg, 0, &place))
-		return -EBADMSG;
-	if (place.pos > rest->pos) {
-		rest->pos = place.pos < rest->end ? place.pos : rest->end;
-		rest->seq = place.seq;
-	}
-	while (rest->pos < rest->end) {
-		bool there = record_published(ring, rest->pos, rest->seq);
-		bool right = there && record_read(ring, rest->pos, &found) &&
-			     found.span <= rest->end - rest->pos;
-
-		/* The reads come first: edge CURSOR. */
-		atomic_thread_fence(memory_order_acquire);
-		if (shmqi_group_lowest(seg, UINT64_MAX) > rest->pos)
-			return 0;
-		if (!right)
-			return there ? -EBADMSG : 1;
-		rest->pos += found.span;
-		rest->seq += found.count;
-	}
-	return 1;
-}
-
 static int finish_claim(struct segment *seg, const struct ring *ring,
 			uint32_t index, uint64_t word)
 {
 	struct sh_claim *claim = &member_at(seg, index)->claims[0];
-	uint64_t behind = load_relaxed(&claim->seq) +
-			  load_relaxed(&claim->count);
-	struct rest rest = { claim_pos(word), load_relaxed(&claim->end),
-			     load_relaxed(&claim->seq) };
-	uint64_t tail = cursor_pos(&seg->control->tail);
-	int r = 0;
+	uint64_t pos = claim_pos(word), end = load_relaxed(&claim->end);
+	uint64_t seq = load_relaxed(&claim->seq);
+	uint64_t behind = seq + load_relaxed(&claim->count);
 
-	if (rest.end <= rest.pos || rest.end > tail ||
-	    rest.end - rest.pos > seg->geo.capacity)
+	if (end <= pos || end > cursor_pos(&seg->control->tail) ||
+	    end - pos > seg->geo.capacity ||
+	    !shmqi_ring_walk(ring, &pos, &seq, end))
 		return -EBADMSG;
-	for (int i = 0; !r && i < LOOKS; i++)
-		r = look_for_rest(seg, ring, &rest);
-	if (r <= 0)
-		return -EBADMSG;
-	if (rest.pos == rest.end)
+	if (pos == end)
 		return 0;
 	/* A number for each record: some are left, and room for them. */
-	if (behind <= rest.seq ||
-	    behind - rest.seq > (rest.end - rest.pos) / SH_LINE)
+	if (behind <= seq || behind - seq > (end - pos) / SH_LINE)
 		return -EBADMSG;
-	shmqi_ring_abort(ring, rest.pos, rest.seq, rest.end - rest.pos,
-			 behind - rest.seq, index);
+	shmqi_ring_abort(ring, pos, seq, end - pos, behind - seq, index);
 	return 0;
 }
 
@@ -160,7 +111,7 @@ static int finish_producer(struct segment *seg, uint32_t index)
 	if (r)
 		return r;
 	ring = ring_of(&seg->geo, seg->ring_write);
-	r = seg->geo.flags & SHMQ_SINGLE_PRODUCER ?
+	r = geometry_serial(&seg->geo) ?
 		    finish_single_producer(seg, &ring, index) :
 		    finish_claimed(seg, &ring, index);
 	if (!r)
@@ -310,7 +261,7 @@ static bool may_cover(const struct segment *seg, struct sh_member *member,
 	struct sh_claim *claim = &member->claims[0];
 
 	*word = claim_word(pos, SH_CLAIM_OWNED);
-	if (seg->geo.flags & SHMQ_SINGLE_PRODUCER)
+	if (geometry_serial(&seg->geo))
 		return true;
 	/* edges ANNOUNCE, DONE */
 	*word = load_acquire(&claim->word);
@@ -342,7 +293,7 @@ static int look_for_claim(struct segment *seg, uint64_t pos, bool *found)
 /* A single producer numbers the tail after it has stamped. */
 static bool is_overdue(const struct segment *seg, uint64_t seq)
 {
-	return seg->geo.flags & SHMQ_SINGLE_PRODUCER &&
+	return geometry_serial(&seg->geo) &&
 	       cursor_load(&seg->control->tail).seq > seq;
 }
 

@@ -28,7 +28,10 @@ int shmqi_recover_all(struct segment *seg);
 int shmqi_recover_check_tail(struct segment *seg, const struct ring *ring,
 			     const struct cursor *tail);
 
-/* Only consumers: for a producer that waits for room. */
+/*
+ * Only consumers: for one of them that waits, and need not map the ring for
+ * writing.
+ */
 int shmqi_recover_consumers(struct segment *seg);
 
 /*

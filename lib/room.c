@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Room. Read by producers that have used up their limit, without locks, while
- * consumers claim, release and die. Two orders make the answer safe:
+ * members claim, release and die. Two orders make the answer safe:
  *
- *  - the group's cursor before the claims: who claims announces first, so
- *    whoever is past the cursor that was read shows in the claims;
+ *  - the cursors before the claims: who claims announces first, so whoever is
+ *    past the cursor that was read shows in the claims. The tail counts as a
+ *    cursor, read by the caller: an open claim of a producer must not be
+ *    written over either, though no group is as far back;
  *  - slot 0 before the others, the others upwards: a consumer copies slot 0 up
  *    before it claims again. Spans that move between members (returned.c)
  *    count in control.moves, and then everything is read again.
@@ -24,23 +26,29 @@ static void lower(uint64_t *lowest, uint64_t pos)
 		*lowest = pos;
 }
 
-static void look_at_member(const struct segment *seg, uint32_t index,
-			   uint64_t *lowest)
+/* A serial member's slot 0 names nothing: its cursor says it all. */
+static void look_at_claim(const struct segment *seg, struct sh_cursor *cursor,
+			  uint32_t index, uint64_t *lowest)
+{
+	uint64_t word;
+
+	if (shmqi_claim_look(cursor, &member_at(seg, index)->claims[0], index,
+			     &word) != CLAIM_NONE)
+		lower(lowest, claim_pos(word));
+}
+
+static void look_at_consumer(const struct segment *seg, uint32_t index,
+			     uint64_t *lowest)
 {
 	struct sh_member *member = member_at(seg, index);
 	/* Once: what is checked is what is used. */
 	uint32_t group = load_relaxed(&member->group);
-	struct sh_cursor *cursor;
 	uint64_t word;
 	unsigned slots;
 
 	if (group >= seg->geo.max_groups || !group_used(seg, group))
 		return;
-	cursor = &seg->groups[group].cursor;
-	/* A serial consumer's cursor is what it has released. */
-	if (shmqi_claim_look(cursor, &member->claims[0], index, &word) !=
-	    CLAIM_NONE)
-		lower(lowest, claim_pos(word));
+	look_at_claim(seg, &seg->groups[group].cursor, index, lowest);
 	slots = shmqi_member_slots(member);
 	for (unsigned k = 1; k < slots; k++) {
 		/* edges ANNOUNCE, DONE */
@@ -60,7 +68,9 @@ static uint64_t look_once(const struct segment *seg, uint64_t tail)
 		uint32_t state = load_acquire(&member_at(seg, i)->state);
 
 		if (state == SH_MEMBER_CONSUMER || state == SH_MEMBER_RETURNED)
-			look_at_member(seg, i, &lowest);
+			look_at_consumer(seg, i, &lowest);
+		else if (state == SH_MEMBER_PRODUCER)
+			look_at_claim(seg, &seg->control->tail, i, &lowest);
 	}
 	return lowest;
 }

@@ -148,8 +148,7 @@ static uint64_t single_producer_claim(struct segment *seg,
 	struct cursor place;
 	struct ring ring;
 
-	if (!group_used(seg, 0) || !map_ring(seg, &ring) ||
-	    !shmqi_group_place(seg, 0, &place))
+	if (!map_ring(seg, &ring) || !shmqi_group_oldest(seg, &place))
 		return 0;
 	pos = place.pos;
 	seq = place.seq;
@@ -232,8 +231,7 @@ static void describe(struct segment *seg, uint32_t index, uint32_t state,
 	info->joined_ns = member->joined_ns;
 	memcpy(info->command, member->command, sizeof(info->command) - 1);
 	info->alive = state != SH_MEMBER_RETURNED && is_alive(seg, index);
-	if (state == SH_MEMBER_PRODUCER &&
-	    seg->geo.flags & SHMQ_SINGLE_PRODUCER) {
+	if (state == SH_MEMBER_PRODUCER && geometry_serial(&seg->geo)) {
 		word = single_producer_claim(seg, info);
 	} else if (state == SH_MEMBER_PRODUCER) {
 		word = producer_claim(seg, member, index, info);
