@@ -12,7 +12,9 @@ dist_man_MANS += \
 	doc/man/shmq_discard.3 \
 	doc/man/shmq_errdetail.3 \
 	doc/man/shmq_fd.3 \
+	doc/man/shmq_group_add.3 \
 	doc/man/shmq_group_entries.3 \
+	doc/man/shmq_group_remove.3 \
 	doc/man/shmq_max_message.3 \
 	doc/man/shmq_member_entries.3 \
 	doc/man/shmq_open.3 \

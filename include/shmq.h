@@ -379,19 +379,20 @@ int shmq_discard(struct shmq_producer *p);
 /*
  * Become a consumer of a group: take a member entry and its lease.
  *
- *   group  NULL: "default"
+ *   group  its name, up to 31 bytes; NULL: "default". One that does not exist
+ *          is created, as by shmq_group_add()
  *   flags  SHMQ_EXCLUSIVE, SHMQ_OLDEST, SHMQ_NEWEST (the latter two matter
  *          only where the call creates the group)
  *
- * This version knows the group "default"; another name, and SHMQ_TAP, is
- * -EOPNOTSUPP.
+ * SHMQ_TAP is -EOPNOTSUPP in this version.
  *
  * Blocks    never
  * Shared    anybody, any time
  * Progress  as shmq_producer_open
  * Return    0; -EINVAL, -ENAMETOOLONG, -EBADF (the handle is read only),
  *           -EBUSY (the group has its one consumer, or has others and
- *           SHMQ_EXCLUSIVE was asked for), -EUSERS, -EOPNOTSUPP, -ENOMEM,
+ *           SHMQ_EXCLUSIVE was asked for), -EUSERS (members, or groups, are as
+ *           many as there may be), -EOPNOTSUPP, -ENOMEM,
  *           -EMFILE, -ENFILE, -ENOLCK, -ENOSYS, -EBADMSG
  */
 int shmq_consumer_open(struct shmq_consumer **out, struct shmq *q,
@@ -476,6 +477,36 @@ int shmq_stat(struct shmq *q, struct shmq_stat *st);
 int shmq_stat_member(struct shmq *q, uint32_t index,
 		     struct shmq_member_info *info);
 uint32_t shmq_member_entries(const struct shmq *q);
+
+/*
+ * Create a group: a place in the stream of its own, from which its consumers
+ * receive every message once. It outlives its consumers, and keeps messages
+ * from the beginning, until they are received or it is removed.
+ *
+ *   flags  SHMQ_OLDEST (or 0): it begins at the oldest message that is kept
+ *          for another group; SHMQ_NEWEST: at the next one to be sent. With
+ *          no other group there is only the latter
+ *
+ * Blocks    up to a second behind another process that changes groups
+ * Shared    anybody, any time
+ * Progress  a process that dies inside is cleaned up after; one that is stopped
+ *           inside makes others fail with -EBUSY, senders and receivers go on
+ * Return    0; -EEXIST, -EUSERS (max_groups exist), -EINVAL, -ENAMETOOLONG,
+ *           -EBADF (the handle is read only), -EBUSY, -ENOMEM, -ENOLCK,
+ *           -EBADMSG
+ */
+int shmq_group_add(struct shmq *q, const char *name, unsigned flags);
+
+/*
+ * Remove a group that has no live consumer: what it had not received, or what
+ * its dead consumers held, it holds no longer.
+ *
+ * Blocks, Shared, Progress  as shmq_group_add
+ * Return    0; -ENOENT (no such group), -EBUSY (it has consumers), -EPERM (the
+ *           last group of a queue that is no topic), -EINVAL, -ENAMETOOLONG,
+ *           -EBADF, -ENOMEM, -ENOLCK, -EBADMSG
+ */
+int shmq_group_remove(struct shmq *q, const char *name);
 
 /*
  * Describe the group entry number index, 0 to shmq_group_entries() - 1.

@@ -2,6 +2,7 @@
 /* Claiming at the tail: among many producers, and when there is no room. */
 #include "config.h"
 
+#include "groups.h"
 #include "members.h"
 #include "producer.h"
 #include "recovery.h"
@@ -83,7 +84,9 @@ static int look_around(struct shmq_producer *p, bool rounds)
 
 	if (rounds) {
 		pthread_mutex_lock(&seg->lock);
-		r = shmqi_recover_all(seg);
+		r = shmqi_groups_mend(seg);
+		if (!r)
+			r = shmqi_recover_all(seg);
 		pthread_mutex_unlock(&seg->lock);
 	}
 	if (r)

@@ -10,7 +10,9 @@
 
 #include "error.h"
 #include "group.h"
+#include "groups.h"
 #include "handle.h"
+#include "lease.h"
 #include "members.h"
 #include "recovery.h"
 #include "serial.h"
@@ -274,7 +276,6 @@ static int begin(struct shmq_consumer *c, uint32_t group)
 {
 	struct segment *seg = c->ep.seg;
 
-	c->control = seg->control;
 	c->group = &seg->groups[group];
 	c->group_index = group;
 	c->claims = c->ep.member->claims;
@@ -287,7 +288,8 @@ static int begin(struct shmq_consumer *c, uint32_t group)
 	return c->serial ? shmqi_serial_begin(c) : 0;
 }
 
-static int join(struct shmq_consumer *c, uint32_t group)
+/* -EAGAIN: the group was removed meanwhile. */
+static int join(struct shmq_consumer *c, uint32_t group, const char *name)
 {
 	struct joining joining = { SH_MEMBER_CONSUMER, group, c->serial };
 	struct segment *seg = c->ep.seg;
@@ -296,8 +298,11 @@ static int join(struct shmq_consumer *c, uint32_t group)
 	if (!r)
 		r = shmqi_member_join(&c->ep, &joining);
 	if (r)
-		return r;
-	r = begin(c, group);
+		return r == -EBUSY && !shmqi_group_is(seg, group, name) ?
+			       -EAGAIN :
+			       r;
+	/* Now nobody removes the group any more. */
+	r = shmqi_group_is(seg, group, name) ? begin(c, group) : -EAGAIN;
 	shmqi_member_enter(&c->ep, SH_MEMBER_CONSUMER);
 	/* Whoever sleeps without a bound does so because we were not here. */
 	bell_look(&c->control->send);
@@ -307,23 +312,19 @@ static int join(struct shmq_consumer *c, uint32_t group)
 	return r;
 }
 
-static int find_group(const struct segment *seg, const char *name)
+/* Under lock: join the group, and make it if there is none. */
+static int join_group(struct shmq_consumer *c, const char *name, bool newest)
 {
-	int group;
+	for (int look = 0;; look++) {
+		int r = shmqi_groups_make(c->ep.seg, name, newest);
 
-	if (!name)
-		name = "default";
-	if (!*name)
-		return -EINVAL;
-	if (strlen(name) >= sizeof(seg->groups[0].name))
-		return shmqi_error_say(-ENAMETOOLONG,
-				       "a group's name has at most %zu bytes",
-				       sizeof(seg->groups[0].name) - 1);
-	group = shmqi_group_find(seg, name);
-	return group >= 0 ? group :
-			    shmqi_error_say(-EOPNOTSUPP,
-					    "this version has no group but "
-					    "'default'");
+		if (r >= 0)
+			r = join(c, (uint32_t)r, name);
+		if (r != -EAGAIN)
+			return r;
+		if (!shmqi_lease_let_pass(look))
+			return -EBUSY;
+	}
 }
 
 int shmq_consumer_open(struct shmq_consumer **out, struct shmq *q,
@@ -333,7 +334,7 @@ int shmq_consumer_open(struct shmq_consumer **out, struct shmq *q,
 			       SHMQ_NEWEST;
 	struct shmq_consumer *c;
 	struct segment *seg;
-	int r, index;
+	int r;
 
 	shmqi_error_clear();
 	if (!out || !q || flags & ~known ||
@@ -344,17 +345,20 @@ int shmq_consumer_open(struct shmq_consumer **out, struct shmq *q,
 	seg = q->seg;
 	if (!seg->writable)
 		return -EBADF;
-	index = find_group(seg, group);
-	if (index < 0)
-		return index;
+	if (!group)
+		group = "default";
+	r = shmqi_groups_check_name(group);
+	if (r)
+		return r;
 	c = shmqi_endpoint_new(seg, sizeof(*c));
 	if (!c)
 		return -ENOMEM;
 	c->serial = flags & SHMQ_EXCLUSIVE ||
 		    seg->geo.flags & SHMQ_SINGLE_CONSUMER;
+	c->control = seg->control;
 	c->ep.magic = ENDPOINT_CONSUMER;
 	pthread_mutex_lock(&seg->lock);
-	r = join(c, (uint32_t)index);
+	r = join_group(c, group, flags & SHMQ_NEWEST);
 	pthread_mutex_unlock(&seg->lock);
 	if (r) {
 		shmqi_endpoint_free(&c->ep, sizeof(*c));

@@ -26,7 +26,7 @@
 #define KNOWN_FLAGS                                                            \
 	(SHMQ_SINGLE_PRODUCER | SHMQ_SINGLE_CONSUMER | SHMQ_OVERWRITE |        \
 	 SHMQ_TOPIC | SHMQ_HUGEPAGES | SHMQ_PREFAULT)
-#define LATER_FLAGS (SHMQ_OVERWRITE | SHMQ_TOPIC)
+#define LATER_FLAGS SHMQ_OVERWRITE
 
 #if defined(__x86_64__)
 #define THIS_MACHINE EM_X86_64
@@ -110,7 +110,7 @@ int shmqi_format_plan(struct geometry *out, const struct shmq_attr *attr)
 	if (attr->flags & LATER_FLAGS)
 		return shmqi_error_say(-EOPNOTSUPP,
 				       "this version has no overwriting "
-				       "queues and no topics");
+				       "queues");
 	capacity = attr->capacity ? attr->capacity : CAPACITY_DEFAULT;
 	if (capacity < CAPACITY_MIN || capacity > SH_CAPACITY_MAX)
 		return shmqi_error_say(-EINVAL,

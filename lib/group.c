@@ -9,28 +9,40 @@
 
 #define LOOKS 1000
 
+bool shmqi_group_is(const struct segment *seg, uint32_t index, const char *name)
+{
+	const uint8_t *stored = seg->groups[index].name;
+
+	return group_used(seg, index) &&
+	       !strncmp((const char *)stored, name,
+			sizeof(seg->groups[index].name));
+}
+
 int shmqi_group_find(const struct segment *seg, const char *name)
 {
-	for (uint32_t i = 0; i < seg->geo.max_groups; i++) {
-		const uint8_t *stored = seg->groups[i].name;
-
-		if (group_used(seg, i) && !strncmp((const char *)stored, name,
-						   sizeof(seg->groups[i].name)))
+	for (uint32_t i = 0; i < seg->geo.max_groups; i++)
+		if (shmqi_group_is(seg, i, name))
 			return (int)i;
-	}
 	return -1;
 }
 
-uint64_t shmqi_group_lowest(const struct segment *seg, uint64_t otherwise)
+uint64_t shmqi_group_lowest(const struct segment *seg, uint64_t tail,
+			    uint32_t except)
 {
-	uint64_t lowest = otherwise;
+	uint64_t lowest = tail, lap = seg->geo.capacity;
 
 	for (uint32_t i = 0; i < seg->geo.max_groups; i++) {
+		/* edge STATE: before the cursor, which is set before USED */
+		uint32_t state = load_acquire(&seg->groups[i].state);
 		uint64_t pos;
 
-		if (!group_used(seg, i))
+		if (i == except ||
+		    (state != SH_GROUP_USED && state != SH_GROUP_MAKING))
 			continue;
 		pos = cursor_pos(&seg->groups[i].cursor);
+		/* One that is being made may be too late to hold so much. */
+		if (state == SH_GROUP_MAKING && tail > lap && pos < tail - lap)
+			pos = tail - lap;
 		if (pos < lowest)
 			lowest = pos;
 	}

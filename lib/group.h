@@ -15,6 +15,10 @@ static inline bool group_used(const struct segment *seg, uint32_t index)
 	return load_acquire(&seg->groups[index].state) == SH_GROUP_USED;
 }
 
+/* Is the entry in use, under this name? */
+bool shmqi_group_is(const struct segment *seg, uint32_t index,
+		    const char *name);
+
 /*
  * Where a serial consumer keeps the sequence number of its group's cursor: it
  * stores the pair {position, number} in one of two slots, by turns, and then
@@ -32,8 +36,12 @@ static inline void serial_note(struct sh_claim *claims, unsigned turn,
 /* The number that belongs to pos. False: neither pair does. */
 bool shmqi_serial_seq(struct sh_claim *claims, uint64_t pos, uint64_t *seq);
 
-/* The lowest cursor of all groups; with no group, the given position. */
-uint64_t shmqi_group_lowest(const struct segment *seg, uint64_t otherwise);
+/* No entry of a group. */
+#define NO_GROUP UINT32_MAX
+
+/* The lowest cursor of all groups but one, or the tail, if that is lower. */
+uint64_t shmqi_group_lowest(const struct segment *seg, uint64_t tail,
+			    uint32_t except);
 
 /* The place of the group that is furthest behind. False: none, or damage. */
 bool shmqi_group_oldest(const struct segment *seg, struct cursor *place);

@@ -141,7 +141,7 @@ struct sh_group {
 	_Atomic uint64_t returns; /*  24  grows whenever spans come back;
 						 any change means: look */
 	uint8_t pad0[96];
-	_Atomic uint32_t state; /* 128  SH_GROUP_FREE, SH_GROUP_USED */
+	_Atomic uint32_t state; /* 128  SH_GROUP_, see groups.c */
 	uint32_t reserved0;     /* 132  0 */
 	uint64_t created_ns;    /* 136  CLOCK_REALTIME */
 	uint8_t name[32];       /* 144  NUL-padded */
@@ -149,6 +149,8 @@ struct sh_group {
 };
 #define SH_GROUP_FREE 0u
 #define SH_GROUP_USED 1u
+#define SH_GROUP_MAKING 2u   /* holds the ring, is not found by name */
+#define SH_GROUP_REMOVING 3u /* neither */
 
 /*
  * A claim slot names a span [position, end). The word holds the position in
@@ -258,11 +260,13 @@ struct sh_record_tail {
 
 /*
  * Lock bytes of the file, far behind its data: of each member entry; of the
- * single producer; of each group, shared by its consumers or held by one.
+ * single producer; of each group, shared by its consumers or held by one; of
+ * the table of groups, for whoever changes it.
  */
 #define SH_LEASE_MEMBER (INT64_C(1) << 61)
 #define SH_LEASE_PRODUCER (SH_LEASE_MEMBER + (1 << 20))
 #define SH_LEASE_GROUP (SH_LEASE_MEMBER + (1 << 21))
+#define SH_LEASE_GROUPS (SH_LEASE_MEMBER + (1 << 22))
 
 #define SH_AT(type, field, offset)                                             \
 	static_assert(__builtin_offsetof(struct type, field) == (offset),      \

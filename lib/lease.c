@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
+#include <unistd.h>
 
 #include "lease.h"
 
@@ -41,6 +43,15 @@ int shmqi_lease_share(int fd, int64_t byte)
 void shmqi_lease_drop(int fd, int64_t byte)
 {
 	set(fd, F_UNLCK, byte);
+}
+
+bool shmqi_lease_let_pass(int look)
+{
+	if (look < 100)
+		sched_yield();
+	else
+		usleep(1000);
+	return look < 1100;
 }
 
 bool shmqi_lease_held(int fd, int64_t byte)

@@ -20,6 +20,12 @@ int shmqi_lease_share(int fd, int64_t byte);
 /* Give it back. */
 void shmqi_lease_drop(int fd, int64_t byte);
 
+/*
+ * Somebody has it in passing, as rescuers do, or was stopped with it: wait a
+ * moment before look number look. False: that was a second, and enough.
+ */
+bool shmqi_lease_let_pass(int look);
+
 /* Does another description hold it? A kernel that cannot tell counts as yes. */
 bool shmqi_lease_held(int fd, int64_t byte);
 

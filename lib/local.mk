@@ -21,6 +21,8 @@ lib_libshmqi_la_SOURCES = \
 	lib/format.h \
 	lib/group.c \
 	lib/group.h \
+	lib/groups.c \
+	lib/groups.h \
 	lib/handle.h \
 	lib/layout.h \
 	lib/lease.c \

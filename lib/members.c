@@ -9,11 +9,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <bsd/string.h>
@@ -25,21 +23,6 @@
 #include "recovery.h"
 #include "returned.h"
 #include "wake.h"
-
-/*
- * A lease that somebody holds only in passing, as rescuers do, is worth other
- * looks: a few at once, then one a millisecond, for about a second. A rescuer
- * that takes longer is stopped.
- */
-#define PASSING_LOOKS 1100
-
-static void let_pass(int look)
-{
-	if (look < 100)
-		sched_yield();
-	else
-		usleep(1000);
-}
 
 uint32_t shmqi_member_top(const struct segment *seg)
 {
@@ -65,19 +48,11 @@ bool shmqi_member_alive(const struct segment *seg, uint32_t index)
 	       shmqi_lease_held(fd, SH_LEASE_MEMBER + index);
 }
 
-static uint64_t realtime_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 void shmqi_member_watch(struct sh_member *member, uint64_t word)
 {
 	if (load_relaxed(&member->watch_word) == word)
 		return;
-	store_relaxed(&member->watch_ns, realtime_ns());
+	store_relaxed(&member->watch_ns, shmqi_clock_real_ns());
 	store_release(&member->watch_word, word);
 }
 
@@ -128,7 +103,7 @@ static void introduce(struct sh_member *member, const struct joining *joining)
 	member->pid = getpid();
 	member->tid = gettid();
 	member->start_ticks = start_ticks();
-	member->joined_ns = realtime_ns();
+	member->joined_ns = shmqi_clock_real_ns();
 	memset(member->command, 0, sizeof(member->command));
 	strlcpy((char *)member->command, program_invocation_short_name,
 		sizeof(member->command));
@@ -166,6 +141,13 @@ static bool ours_in_role(const struct segment *seg,
 		if (seg->endpoints[i] && is_role(seg, i, joining))
 			return true;
 	return false;
+}
+
+bool shmqi_member_consumes(const struct segment *seg, uint32_t group)
+{
+	const struct joining joining = { SH_MEMBER_CONSUMER, group, false };
+
+	return ours_in_role(seg, &joining);
 }
 
 /*
@@ -229,10 +211,8 @@ static int bury_predecessors(struct segment *seg, const struct joining *joining)
 			if (r < 0)
 				return r;
 			/* Somebody else is at it, or stopped at it. */
-			if (r == 0 && look == PASSING_LOOKS)
+			if (r == 0 && !shmqi_lease_let_pass(look))
 				return -EBUSY;
-			if (r == 0)
-				let_pass(look);
 		}
 	}
 	return 0;
@@ -285,7 +265,7 @@ static int count_alive(struct segment *seg)
 
 static int find_entry(struct segment *seg)
 {
-	for (int look = 0; look < PASSING_LOOKS; look++) {
+	for (int look = 0;; look++) {
 		if (not_free(seg) >= seg->geo.max_members) {
 			int alive = count_alive(seg);
 
@@ -298,9 +278,9 @@ static int find_entry(struct segment *seg)
 			if (take_entry(seg, i))
 				return (int)i;
 		shmqi_returned_compact(seg);
-		let_pass(look);
+		if (!shmqi_lease_let_pass(look))
+			return -EUSERS;
 	}
-	return -EUSERS;
 }
 
 static void raise_top(struct segment *seg, uint32_t top)

@@ -40,6 +40,9 @@ uint32_t shmqi_member_top(const struct segment *seg);
 /* Under lock: is the entry's owner alive? By its lease; our own are. */
 bool shmqi_member_alive(const struct segment *seg, uint32_t index);
 
+/* Has this process a consumer in the group? */
+bool shmqi_member_consumes(const struct segment *seg, uint32_t group);
+
 /* Claim slots of the entry that may be in use: 1 to SH_CLAIMS. */
 uint32_t shmqi_member_slots(const struct sh_member *member);
 

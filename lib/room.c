@@ -59,9 +59,16 @@ static void look_at_consumer(const struct segment *seg, uint32_t index,
 	}
 }
 
-static uint64_t look_once(const struct segment *seg, uint64_t tail)
+/* What one look is to leave out. */
+struct view {
+	uint32_t except; /* a group, or NO_GROUP */
+	bool producers;  /* their claims count */
+};
+
+static uint64_t look_once(const struct segment *seg, uint64_t tail,
+			  const struct view *view)
 {
-	uint64_t lowest = shmqi_group_lowest(seg, tail);
+	uint64_t lowest = shmqi_group_lowest(seg, tail, view->except);
 
 	for (uint32_t i = 0; i < shmqi_member_top(seg); i++) {
 		/* edge STATE */
@@ -69,24 +76,40 @@ static uint64_t look_once(const struct segment *seg, uint64_t tail)
 
 		if (state == SH_MEMBER_CONSUMER || state == SH_MEMBER_RETURNED)
 			look_at_consumer(seg, i, &lowest);
-		else if (state == SH_MEMBER_PRODUCER)
+		else if (state == SH_MEMBER_PRODUCER && view->producers)
 			look_at_claim(seg, &seg->control->tail, i, &lowest);
 	}
 	return lowest;
 }
 
-bool shmqi_room_lowest(const struct segment *seg, uint64_t tail,
-		       uint64_t *lowest)
+static bool look(const struct segment *seg, uint64_t tail,
+		 const struct view *view, uint64_t *lowest)
 {
 	for (int i = 0; i < LOOKS; i++) {
-		/* edge MOVE: pairs with span_move */
+		/* edge MOVE: pairs with span_move, place_group */
 		uint64_t moves = load_acquire(&seg->control->moves);
 
-		*lowest = look_once(seg, tail);
+		*lowest = look_once(seg, tail, view);
 		if (load_acquire(&seg->control->moves) == moves)
 			return tail - *lowest <= seg->geo.capacity;
 	}
 	return false;
+}
+
+bool shmqi_room_lowest(const struct segment *seg, uint64_t tail,
+		       uint64_t *lowest)
+{
+	static const struct view all = { NO_GROUP, true };
+
+	return look(seg, tail, &all, lowest);
+}
+
+bool shmqi_room_kept(const struct segment *seg, uint64_t tail, uint32_t except,
+		     uint64_t *lowest)
+{
+	const struct view received = { except, false };
+
+	return look(seg, tail, &received, lowest);
 }
 
 bool shmqi_room_consumers(const struct segment *seg)

@@ -11,6 +11,7 @@
 
 #include "cursor.h"
 #include "group.h"
+#include "groups.h"
 #include "handle.h"
 #include "members.h"
 #include "recovery.h"
@@ -321,7 +322,9 @@ int shmq_recover(struct shmq *q)
 	if (!q->seg->writable)
 		return -EBADF;
 	pthread_mutex_lock(&q->seg->lock);
-	r = shmqi_recover_all(q->seg);
+	r = shmqi_groups_mend(q->seg);
+	if (!r)
+		r = shmqi_recover_all(q->seg);
 	pthread_mutex_unlock(&q->seg->lock);
 	return r;
 }

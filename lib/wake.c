@@ -25,6 +25,11 @@ int64_t shmqi_clock_ns(void)
 	return clock_ns(CLOCK_MONOTONIC);
 }
 
+uint64_t shmqi_clock_real_ns(void)
+{
+	return (uint64_t)clock_ns(CLOCK_REALTIME);
+}
+
 int64_t shmqi_clock_coarse_ns(void)
 {
 	return clock_ns(CLOCK_MONOTONIC_COARSE);

@@ -51,6 +51,7 @@ bool shmqi_bell_arm(struct sh_bell *bell);
  */
 int shmqi_bell_sleep(struct sh_bell *bell, int64_t deadline_ns);
 
+uint64_t shmqi_clock_real_ns(void);  /* CLOCK_REALTIME, for people */
 int64_t shmqi_clock_ns(void);        /* CLOCK_MONOTONIC */
 int64_t shmqi_clock_coarse_ns(void); /* the same, cheap and up to 10 ms old */
 

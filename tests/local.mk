@@ -41,6 +41,10 @@ variants = $(support) tests/pattern.c tests/pattern.h \
 unit_tests += tests/fuzz_image
 tests_fuzz_image_SOURCES = tests/fuzz_image.c $(support)
 tests_fuzz_image_LDADD = $(UNIT_LIBS)
+unit_tests += tests/race_groups
+tests_race_groups_SOURCES = tests/race_groups.c \
+	tests/pattern.c tests/pattern.h $(support)
+tests_race_groups_LDADD = $(UNIT_LIBS)
 unit_tests += tests/race_exchange
 tests_race_exchange_SOURCES = tests/race_exchange.c $(variants)
 tests_race_exchange_LDADD = $(UNIT_LIBS)
@@ -72,6 +76,9 @@ unit_tests += tests/test_golden
 tests_test_golden_SOURCES = tests/test_golden.c \
 	tests/pattern.c tests/pattern.h $(support)
 tests_test_golden_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_groups
+tests_test_groups_SOURCES = tests/test_groups.c $(support)
+tests_test_groups_LDADD = $(UNIT_LIBS)
 unit_tests += tests/test_handles
 tests_test_handles_SOURCES = tests/test_handles.c $(support)
 tests_test_handles_LDADD = $(UNIT_LIBS)

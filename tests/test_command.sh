@@ -399,6 +399,49 @@ signals_end_it_between_two_messages() {
 	expect 0 rm q
 }
 
+every_group_gets_every_line() {
+	expect 0 create q
+	expect 0 group add q one
+	expect 0 send q first
+	expect 0 group add q two three
+	expect 0 group add q late --newest
+	expect 0 send q second
+	for group in default one two three; do
+		expect 0 recv q --group $group
+		out_is 'first\nsecond\n' "group $group"
+	done
+	expect 0 recv q --group late
+	out_is 'second\n' "a late group"
+	expect 1 recv q --group made
+	expect 0 group ls q
+	out_has made
+	expect 0 group ls q --json
+	out_has '"name": "late"'
+	expect 0 group rm q one two three late made
+	expect 1 group rm q default
+	err_has "last group"
+	expect 1 group rm q nobody
+	err_has "no group of that name"
+	expect 1 group add q default
+	err_has "exists already"
+	expect 2 group ls q default
+	expect 2 group add q
+	expect 2 group rm q default --newest
+	expect 2 group change q default
+	expect 0 rm q
+
+	expect 0 create q --topic
+	expect 0 send q lost
+	expect 0 group add q g
+	expect 0 send q kept
+	expect 0 recv q --group g
+	out_is 'kept\n' "a topic"
+	expect 0 group rm q g
+	expect 0 group ls q
+	out_has "no groups"
+	expect 0 rm q
+}
+
 what_is_not_a_queue_is_refused() {
 	head -c 100000 /dev/urandom >"$SHMQ_DIR/junk"
 	: >"$SHMQ_DIR/empty"
@@ -436,5 +479,6 @@ many_senders_and_receivers_move_each_line_once_and_in_order
 receivers_of_one_message_each_get_different_ones
 what_cannot_be_written_stays_in_the_queue
 signals_end_it_between_two_messages
+every_group_gets_every_line
 what_is_not_a_queue_is_refused
 exit $failed

@@ -95,8 +95,6 @@ static void a_bad_attribute_is_refused(void **state)
 		{ { sizeof(struct shmq_attr) - 1, 0, 0, 0, 0 }, -EINVAL },
 		{ { sizeof(struct shmq_attr), 0, SHMQ_OVERWRITE, 0, 0 },
 		  -EOPNOTSUPP },
-		{ { sizeof(struct shmq_attr), 0, SHMQ_TOPIC, 0, 0 },
-		  -EOPNOTSUPP },
 	};
 
 	(void)state;

@@ -10,6 +10,9 @@ tools_shmq_SOURCES = \
 	tools/facts.h \
 	tools/fault.c \
 	tools/fault.h \
+	tools/group.c \
+	tools/group_facts.c \
+	tools/group_facts.h \
 	tools/input.c \
 	tools/input.h \
 	tools/ls.c \

@@ -200,15 +200,10 @@ static int recv_all(struct recv *r)
 static int join_failed(struct recv *r, int error)
 {
 	if (error != -EOPNOTSUPP)
-		return fault(r->verb, r->name, error);
-	if (r->consumer_flags & SHMQ_TAP)
-		return fault_refused(r->verb, r->name,
-				     "this version of the library has no taps: "
-				     "leave out --tap");
+		return fault_open(r->verb, r->name, error);
 	return fault_refused(r->verb, r->name,
-			     "this version of the library has no group '%s': "
-			     "leave out --group",
-			     r->group ? r->group : "default");
+			     "this version of the library has no taps: "
+			     "leave out --tap");
 }
 
 static int recv_opened(struct recv *r)

@@ -11,6 +11,7 @@
 
 #include "facts.h"
 #include "fault.h"
+#include "group_facts.h"
 #include "option.h"
 #include "process.h"
 #include "table.h"
@@ -79,41 +80,6 @@ static void print_queue(const struct facts *facts)
 	       (unsigned long long)st->recoveries);
 }
 
-static int print_groups(struct shmq *q, const struct facts *facts)
-{
-	static const char *const heads[] = {
-		"<GROUP", ">CONSUMERS", ">NEXT", ">LAG", ">LAG BYTES", ">HELD",
-	};
-	struct table table;
-	int rc = 0;
-
-	table_init(&table, heads, sizeof(heads) / sizeof(heads[0]));
-	for (uint32_t i = 0; i < facts->group_entries && rc >= 0; i++) {
-		struct shmq_group_info info = SHMQ_GROUP_INFO_INIT;
-
-		rc = shmq_stat_group(q, i, &info);
-		if (rc <= 0)
-			continue;
-		table_add(&table, "%.*s", (int)sizeof(info.name), info.name);
-		table_add(&table, "%u", info.consumers);
-		table_add(&table, "%llu", (unsigned long long)info.next_seq);
-		table_add(&table, "%llu",
-			  (unsigned long long)info.lag_messages);
-		table_add(&table, "%s",
-			  quantity_bytes((double)info.lag_bytes).text);
-		table_add(&table, "%s",
-			  quantity_bytes((double)info.held_bytes).text);
-	}
-	if (table.failed)
-		rc = -ENOMEM;
-	if (rc >= 0) {
-		putchar('\n');
-		table_print(&table, 2);
-	}
-	table_fini(&table);
-	return rc < 0 ? rc : 0;
-}
-
 static void add_member(struct table *table, const struct shmq_member_info *info)
 {
 	table_add(table, "%u", info->index);
@@ -174,7 +140,8 @@ static int print(struct shmq *q, const struct facts *facts)
 	int error;
 
 	print_queue(facts);
-	error = print_groups(q, facts);
+	putchar('\n');
+	error = groups_print(q, facts, 2);
 	return error ? error : print_members(q, facts);
 }
 
@@ -204,31 +171,13 @@ static json_t *member_json(const struct shmq_member_info *info)
 		number_or_null(info->noticed_ns, info->noticed_ns));
 }
 
-static json_t *group_json(const struct shmq_group_info *info)
-{
-	return json_pack("{s:o,s:i,s:I,s:I,s:I,s:I}", "name",
-			 facts_json_text(info->name, sizeof(info->name)),
-			 "consumers", (int)info->consumers, "next_seq",
-			 (json_int_t)info->next_seq, "lag_messages",
-			 (json_int_t)info->lag_messages, "lag_bytes",
-			 (json_int_t)info->lag_bytes, "held_bytes",
-			 (json_int_t)info->held_bytes);
-}
-
 static int print_json(struct shmq *q, const struct facts *facts)
 {
 	json_t *queue = facts_json(facts);
-	json_t *groups = json_array();
+	json_t *groups = groups_json(q, facts);
 	json_t *members = json_array();
 	int rc = 0;
 
-	for (uint32_t i = 0; i < facts->group_entries && rc >= 0; i++) {
-		struct shmq_group_info info = SHMQ_GROUP_INFO_INIT;
-
-		rc = shmq_stat_group(q, i, &info);
-		if (rc > 0 && json_array_append_new(groups, group_json(&info)))
-			rc = -ENOMEM;
-	}
 	for (uint32_t i = 0; i < facts->member_entries && rc >= 0; i++) {
 		struct shmq_member_info info = SHMQ_MEMBER_INFO_INIT;
 
