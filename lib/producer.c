@@ -173,7 +173,7 @@ static int join(struct shmq_producer *p)
 		r = shmqi_recover_check_tail(seg, &p->ring, &p->at);
 	shmqi_member_enter(&p->ep, SH_MEMBER_PRODUCER);
 	if (r)
-		shmqi_member_leave(&p->ep, p->alone, false);
+		shmqi_member_leave(&p->ep, &joining, false);
 	return r;
 }
 
@@ -209,6 +209,7 @@ int shmq_producer_open(struct shmq_producer **out, struct shmq *q,
 
 void shmq_producer_close(struct shmq_producer *p)
 {
+	struct joining joined;
 	struct segment *seg;
 
 	if (!p)
@@ -218,7 +219,8 @@ void shmq_producer_close(struct shmq_producer *p)
 		if (p->reserved)
 			finish_reserved(p, 0, SH_RECORD_SKIP);
 		pthread_mutex_lock(&seg->lock);
-		shmqi_member_leave(&p->ep, p->alone, false);
+		joined = (struct joining){ SH_MEMBER_PRODUCER, 0, p->alone };
+		shmqi_member_leave(&p->ep, &joined, false);
 		pthread_mutex_unlock(&seg->lock);
 	}
 	shmqi_endpoint_free(&p->ep, sizeof(*p));
