@@ -129,6 +129,7 @@ static int look_around_locked(struct shmq_consumer *c, bool rounds)
 
 static int look_around(struct shmq_consumer *c, bool rounds)
 {
+	KEEP_ERRNO;
 	int r;
 
 	pthread_mutex_lock(&c->ep.seg->lock);
@@ -150,6 +151,7 @@ static int look_around_waiting(void *self)
  */
 static __attribute__((noinline)) void busy_rounds(struct shmq_consumer *c)
 {
+	KEEP_ERRNO;
 	if (!shmqi_rounds_due(&c->rounds))
 		return;
 	pthread_mutex_lock(&c->ep.seg->lock);
@@ -329,6 +331,7 @@ static int find_group(const struct segment *seg, const char *name)
 int shmq_consumer_open(struct shmq_consumer **out, struct shmq *q,
 		       const char *group, unsigned flags)
 {
+	KEEP_ERRNO;
 	const unsigned known = SHMQ_TAP | SHMQ_EXCLUSIVE | SHMQ_OLDEST |
 			       SHMQ_NEWEST;
 	struct shmq_consumer *c;
@@ -383,6 +386,7 @@ static void leave(struct shmq_consumer *c)
 
 void shmq_consumer_close(struct shmq_consumer *c)
 {
+	KEEP_ERRNO;
 	if (!c)
 		return;
 	if (c->ep.magic == ENDPOINT_CONSUMER) {

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 
+#include "error.h"
 #include "lease.h"
 
 static struct flock one_byte(short type, int64_t byte)
@@ -17,6 +18,7 @@ static struct flock one_byte(short type, int64_t byte)
 
 static int set(int fd, short type, int64_t byte)
 {
+	KEEP_ERRNO;
 	struct flock lock = one_byte(type, byte);
 
 	while (fcntl(fd, F_OFD_SETLK, &lock) < 0) {
@@ -45,6 +47,7 @@ void shmqi_lease_drop(int fd, int64_t byte)
 
 bool shmqi_lease_held(int fd, int64_t byte)
 {
+	KEEP_ERRNO;
 	struct flock lock = one_byte(F_WRLCK, byte);
 
 	while (fcntl(fd, F_OFD_GETLK, &lock) < 0)

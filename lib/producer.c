@@ -180,6 +180,7 @@ static int join(struct shmq_producer *p)
 int shmq_producer_open(struct shmq_producer **out, struct shmq *q,
 		       unsigned flags)
 {
+	KEEP_ERRNO;
 	struct shmq_producer *p;
 	struct segment *seg;
 	int r;
@@ -209,6 +210,7 @@ int shmq_producer_open(struct shmq_producer **out, struct shmq *q,
 
 void shmq_producer_close(struct shmq_producer *p)
 {
+	KEEP_ERRNO;
 	struct joining joined;
 	struct segment *seg;
 
