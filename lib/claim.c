@@ -2,6 +2,7 @@
 /* Claiming at the tail: among many producers, and when there is no room. */
 #include "config.h"
 
+#include "error.h"
 #include "groups.h"
 #include "members.h"
 #include "producer.h"
@@ -79,6 +80,7 @@ static int64_t attempt(void *self)
 /* Only consumers make room, or those who clean up after them. */
 static int look_around(struct shmq_producer *p, bool rounds)
 {
+	KEEP_ERRNO;
 	struct segment *seg = p->ep.seg;
 	int r = 0;
 

@@ -131,6 +131,7 @@ static int look_around_locked(struct shmq_consumer *c, bool rounds)
 
 static int look_around(struct shmq_consumer *c, bool rounds)
 {
+	KEEP_ERRNO;
 	int r;
 
 	pthread_mutex_lock(&c->ep.seg->lock);
@@ -152,6 +153,7 @@ static int look_around_waiting(void *self)
  */
 static __attribute__((noinline)) void busy_rounds(struct shmq_consumer *c)
 {
+	KEEP_ERRNO;
 	if (!shmqi_rounds_due(&c->rounds))
 		return;
 	pthread_mutex_lock(&c->ep.seg->lock);
@@ -308,7 +310,7 @@ static int join(struct shmq_consumer *c, uint32_t group, const char *name)
 	bell_look(&c->control->send);
 	bell_look(&c->control->recv);
 	if (r)
-		shmqi_member_leave(&c->ep, c->serial, false);
+		shmqi_member_leave(&c->ep, &joining, false);
 	return r;
 }
 
@@ -330,6 +332,7 @@ static int join_group(struct shmq_consumer *c, const char *name, bool newest)
 int shmq_consumer_open(struct shmq_consumer **out, struct shmq *q,
 		       const char *group, unsigned flags)
 {
+	KEEP_ERRNO;
 	const unsigned known = SHMQ_TAP | SHMQ_EXCLUSIVE | SHMQ_OLDEST |
 			       SHMQ_NEWEST;
 	struct shmq_consumer *c;
@@ -371,11 +374,13 @@ int shmq_consumer_open(struct shmq_consumer **out, struct shmq *q,
 /* Leave as a rescuer would leave us, but at once. */
 static void leave(struct shmq_consumer *c)
 {
+	const struct joining joined = { SH_MEMBER_CONSUMER, c->group_index,
+					c->serial };
 	struct sh_group *group;
 	bool held = false;
 
 	shmqi_recover_settle_consumer(c->ep.seg, c->ep.index, &group, &held);
-	shmqi_member_leave(&c->ep, c->serial, held);
+	shmqi_member_leave(&c->ep, &joined, held);
 	/* edge RETURN: pairs with shmqi_consumer_adopt */
 	if (held)
 		add_release(&c->group->returns, 1);
@@ -385,6 +390,7 @@ static void leave(struct shmq_consumer *c)
 
 void shmq_consumer_close(struct shmq_consumer *c)
 {
+	KEEP_ERRNO;
 	if (!c)
 		return;
 	if (c->ep.magic == ENDPOINT_CONSUMER) {

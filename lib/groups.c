@@ -336,6 +336,7 @@ static int check(const struct shmq *q, const char *name)
 
 int shmq_group_add(struct shmq *q, const char *name, unsigned flags)
 {
+	KEEP_ERRNO;
 	int r = check(q, name);
 
 	if (flags & ~(unsigned)(SHMQ_OLDEST | SHMQ_NEWEST) ||
@@ -354,6 +355,7 @@ int shmq_group_add(struct shmq *q, const char *name, unsigned flags)
 
 int shmq_group_remove(struct shmq *q, const char *name)
 {
+	KEEP_ERRNO;
 	int r = check(q, name);
 
 	if (r)

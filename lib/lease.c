@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include "error.h"
 #include "lease.h"
 
 static struct flock one_byte(short type, int64_t byte)
@@ -19,6 +20,7 @@ static struct flock one_byte(short type, int64_t byte)
 
 static int set(int fd, short type, int64_t byte)
 {
+	KEEP_ERRNO;
 	struct flock lock = one_byte(type, byte);
 
 	while (fcntl(fd, F_OFD_SETLK, &lock) < 0) {
@@ -56,6 +58,7 @@ bool shmqi_lease_let_pass(int look)
 
 bool shmqi_lease_held(int fd, int64_t byte)
 {
+	KEEP_ERRNO;
 	struct flock lock = one_byte(F_WRLCK, byte);
 
 	while (fcntl(fd, F_OFD_GETLK, &lock) < 0)

@@ -51,6 +51,8 @@ lib_libshmqi_la_SOURCES = \
 	lib/serial.c \
 	lib/serial.h \
 	lib/stat.c \
+	lib/storage.c \
+	lib/storage.h \
 	lib/tsan.h \
 	lib/wait.c \
 	lib/wait.h \

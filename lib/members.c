@@ -326,17 +326,15 @@ void shmqi_member_enter(struct endpoint *ep, uint32_t role)
 	store_release(&ep->member->state, role);
 }
 
-void shmqi_member_leave(struct endpoint *ep, bool alone, bool returned)
+void shmqi_member_leave(struct endpoint *ep, const struct joining *joining,
+			bool returned)
 {
 	struct segment *seg = ep->seg;
-	/* edge STATE */
-	struct joining joining = { load_acquire(&ep->member->state),
-				   load_relaxed(&ep->member->group), alone };
 
 	/* edge STATE: carries the end of its claims */
 	store_release(&ep->member->state,
 		      returned ? SH_MEMBER_RETURNED : SH_MEMBER_FREE);
 	seg->endpoints[ep->index] = NULL;
 	shmqi_lease_drop(seg->lease_fd, SH_LEASE_MEMBER + ep->index);
-	drop_place(seg, &joining);
+	drop_place(seg, joining);
 }

@@ -173,13 +173,14 @@ static int join(struct shmq_producer *p)
 		r = shmqi_recover_check_tail(seg, &p->ring, &p->at);
 	shmqi_member_enter(&p->ep, SH_MEMBER_PRODUCER);
 	if (r)
-		shmqi_member_leave(&p->ep, p->alone, false);
+		shmqi_member_leave(&p->ep, &joining, false);
 	return r;
 }
 
 int shmq_producer_open(struct shmq_producer **out, struct shmq *q,
 		       unsigned flags)
 {
+	KEEP_ERRNO;
 	struct shmq_producer *p;
 	struct segment *seg;
 	int r;
@@ -209,6 +210,8 @@ int shmq_producer_open(struct shmq_producer **out, struct shmq *q,
 
 void shmq_producer_close(struct shmq_producer *p)
 {
+	KEEP_ERRNO;
+	struct joining joined;
 	struct segment *seg;
 
 	if (!p)
@@ -218,7 +221,8 @@ void shmq_producer_close(struct shmq_producer *p)
 		if (p->reserved)
 			finish_reserved(p, 0, SH_RECORD_SKIP);
 		pthread_mutex_lock(&seg->lock);
-		shmqi_member_leave(&p->ep, p->alone, false);
+		joined = (struct joining){ SH_MEMBER_PRODUCER, 0, p->alone };
+		shmqi_member_leave(&p->ep, &joined, false);
 		pthread_mutex_unlock(&seg->lock);
 	}
 	shmqi_endpoint_free(&p->ep, sizeof(*p));

@@ -100,6 +100,7 @@ static int open_existing(struct segment **out, const struct name *name,
 int shmq_open(struct shmq **out, const char *name, int flags, mode_t mode,
 	      const struct shmq_attr *attr)
 {
+	KEEP_ERRNO;
 	const int known = SHMQ_CREATE | SHMQ_EXCL | SHMQ_RDONLY;
 	struct segment *seg = NULL;
 	struct name where;
@@ -131,6 +132,7 @@ int shmq_open(struct shmq **out, const char *name, int flags, mode_t mode,
 
 int shmq_open_anonymous(struct shmq **out, const struct shmq_attr *attr)
 {
+	KEEP_ERRNO;
 	struct segment *seg;
 	int r;
 
@@ -143,6 +145,7 @@ int shmq_open_anonymous(struct shmq **out, const struct shmq_attr *attr)
 
 int shmq_open_fd(struct shmq **out, int fd, int flags)
 {
+	KEEP_ERRNO;
 	bool writable = !(flags & SHMQ_RDONLY);
 	struct segment *seg;
 	struct stat st;
@@ -174,6 +177,7 @@ int shmq_fd(const struct shmq *q)
 
 void shmq_close(struct shmq *q)
 {
+	KEEP_ERRNO;
 	if (!q)
 		return;
 	shmqi_registry_put(q->seg);
@@ -229,6 +233,7 @@ static int remove_name(const struct name *name, struct segment *seg)
 
 int shmq_unlink(const char *name)
 {
+	KEEP_ERRNO;
 	struct segment *seg = NULL;
 	struct name where;
 	struct stat st;

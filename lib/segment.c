@@ -24,6 +24,7 @@
 #include "error.h"
 #include "map.h"
 #include "segment.h"
+#include "storage.h"
 #include "tsan.h"
 #include "wake.h"
 
@@ -132,16 +133,6 @@ static void format(struct segment *seg)
 	h->magic = SH_MAGIC;
 }
 
-static int allocate(int fd, uint64_t bytes)
-{
-	int r;
-
-	do
-		r = posix_fallocate(fd, 0, (off_t)bytes);
-	while (r == EINTR);
-	return -r;
-}
-
 /* An unnamed file in the directory, or one under a name nobody looks for. */
 static int temporary(const struct name *name, mode_t mode, char *path,
 		     size_t path_size)
@@ -178,25 +169,6 @@ static int give_name(const struct segment *seg, const struct name *name,
 		       0;
 }
 
-static int create_memfd(const struct geometry *geo)
-{
-	const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
-	int fd, r;
-
-	fd = shmqi_own_fd(
-		memfd_create("shmq", MFD_CLOEXEC | MFD_ALLOW_SEALING));
-	if (fd < 0)
-		return fd;
-	r = allocate(fd, geo->file_bytes);
-	if (!r && fcntl(fd, F_ADD_SEALS, seals) < 0)
-		r = -errno;
-	if (r) {
-		close(fd);
-		return r;
-	}
-	return fd;
-}
-
 int shmqi_segment_create(struct segment **out, const struct name *name,
 			 mode_t mode, const struct geometry *geo)
 {
@@ -205,11 +177,11 @@ int shmqi_segment_create(struct segment **out, const struct name *name,
 	int fd, r = 0;
 
 	fd = name ? temporary(name, mode, path, sizeof(path)) :
-		    create_memfd(geo);
+		    shmqi_storage_memory(geo->file_bytes);
 	if (fd < 0)
 		return fd;
 	if (name)
-		r = allocate(fd, geo->file_bytes);
+		r = shmqi_storage_allocate(fd, geo->file_bytes);
 	if (r) {
 		close(fd);
 		goto out;
@@ -253,23 +225,6 @@ static int read_header(int fd, struct sh_header *h)
 	return 0;
 }
 
-/*
- * A copy made with holes would be SIGBUS on a full file system: fill them.
- * Not posix_fallocate, whose stand-in writes and could race with members.
- */
-static int fill_holes(int fd, const struct stat *st)
-{
-	if ((uint64_t)st->st_blocks * 512 >= (uint64_t)st->st_size)
-		return 0;
-	while (fallocate(fd, 0, 0, st->st_size) < 0) {
-		if (errno == EOPNOTSUPP || errno == EPERM)
-			return 0;
-		if (errno != EINTR)
-			return -errno;
-	}
-	return 0;
-}
-
 int shmqi_segment_open(struct segment **out, int fd, const struct stat *st,
 		       bool writable)
 {
@@ -282,7 +237,7 @@ int shmqi_segment_open(struct segment **out, int fd, const struct stat *st,
 	if (!r)
 		r = shmqi_format_check(&geo, &header, (uint64_t)st->st_size);
 	if (!r && writable)
-		r = fill_holes(fd, st);
+		r = shmqi_storage_fill(fd, st);
 	if (r) {
 		close(fd);
 		return r;

@@ -10,6 +10,7 @@
 #include <shmq.h>
 
 #include "cursor.h"
+#include "error.h"
 #include "group.h"
 #include "groups.h"
 #include "handle.h"
@@ -90,6 +91,7 @@ static bool is_alive(struct segment *seg, uint32_t index)
 
 int shmq_stat(struct shmq *q, struct shmq_stat *st)
 {
+	KEEP_ERRNO;
 	struct shmq_stat s = SHMQ_STAT_INIT;
 	struct cursor at, tail;
 	struct segment *seg;
@@ -253,6 +255,7 @@ static void describe(struct segment *seg, uint32_t index, uint32_t state,
 int shmq_stat_member(struct shmq *q, uint32_t index,
 		     struct shmq_member_info *out)
 {
+	KEEP_ERRNO;
 	struct shmq_member_info info = SHMQ_MEMBER_INFO_INIT;
 	uint32_t state;
 
@@ -275,6 +278,7 @@ uint32_t shmq_member_entries(const struct shmq *q)
 
 int shmq_stat_group(struct shmq *q, uint32_t index, struct shmq_group_info *out)
 {
+	KEEP_ERRNO;
 	struct shmq_group_info info = SHMQ_GROUP_INFO_INIT;
 	struct cursor at, tail;
 	struct segment *seg;
@@ -315,6 +319,7 @@ uint32_t shmq_group_entries(const struct shmq *q)
 
 int shmq_recover(struct shmq *q)
 {
+	KEEP_ERRNO;
 	int r;
 
 	if (!q)
