@@ -112,6 +112,15 @@ unit_tests += tests/test_wake
 tests_test_wake_SOURCES = tests/test_wake.c $(support)
 tests_test_wake_LDADD = $(UNIT_LIBS)
 
+# Everything at once, at random: a few seconds here, `make torture` for more.
+unit_tests += tests/torture
+tests_torture_SOURCES = tests/torture.c \
+	tests/torture_arena.c tests/torture_arena.h tests/torture_ending.c \
+	tests/torture_seat.c tests/torture_seat.h \
+	tests/torture_player.c tests/torture_player.h \
+	tests/ledger.c tests/ledger.h $(variants)
+tests_torture_LDADD = $(UNIT_LIBS)
+
 # Not run by anything: see make-golden.c.
 EXTRA_PROGRAMS += tests/make-golden
 tests_make_golden_SOURCES = tests/make-golden.c \
@@ -256,6 +265,11 @@ tests/run-isolated: tests/run-isolated.c
 	$(AM_V_CC)$(CC_FOR_BUILD) -std=gnu11 -D_GNU_SOURCE -O1 -g -Wall \
 		-Wextra -o $@ $(srcdir)/tests/run-isolated.c
 
+# make torture SECONDS=n SEED=s; without a seed, a new one.
+SECONDS = 60
+torture: all tests/torture
+	$(emulate) tests/torture $(SECONDS) $(SEED)
+
 check-threads: all
 	@test -n '$(TSAN_TESTS)' || { echo 'TSAN_TESTS is empty'; exit 1; }
 	$(AM_V_at)$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(TSAN_TESTS)'
@@ -264,4 +278,4 @@ check-emulated: all
 	@test -n '$(EMULATED_TESTS)' || { echo 'EMULATED_TESTS is empty'; exit 1; }
 	$(AM_V_at)$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(EMULATED_TESTS)'
 
-.PHONY: check-threads check-emulated clean-emulated
+.PHONY: check-threads check-emulated clean-emulated torture
