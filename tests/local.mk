@@ -166,6 +166,48 @@ tests_crash_step_SOURCES = \
 	tests/step_trace.h
 tests_crash_step_LDADD = lib/libshmqi.la
 
+# Every interleaving: the shipped code, compiled with each access to shared
+# memory a step of a search. `make weave` is the whole of it, see weave/weave.h.
+unit_tests += tests/weave/weave
+tests_weave_weave_SOURCES = \
+	tests/weave/atomic.h \
+	tests/weave/explore.c \
+	tests/weave/kernel.c \
+	tests/weave/memory.c \
+	tests/weave/mutants.c \
+	tests/weave/scenarios.c \
+	tests/weave/scenarios.h \
+	tests/weave/weave.c \
+	tests/weave/weave.h \
+	tests/weave/world.c \
+	tests/weave/world.h \
+	lib/adopt.c \
+	lib/claim.c \
+	lib/competing.c \
+	lib/consumer.c \
+	lib/cursor.c \
+	lib/error.c \
+	lib/group.c \
+	lib/members.c \
+	lib/producer.c \
+	lib/recovery.c \
+	lib/returned.c \
+	lib/ring.c \
+	lib/room.c \
+	lib/serial.c \
+	lib/stat.c \
+	lib/wait.c \
+	lib/wake.c
+tests_weave_weave_CPPFLAGS = -iquote $(top_srcdir)/tests/weave $(AM_CPPFLAGS) \
+	-include $(top_srcdir)/tests/weave/atomic.h \
+	-U_FORTIFY_SOURCE -Dsyscall=weave_syscall -Dusleep=weave_usleep \
+	-Dclock_gettime=weave_clock_gettime -Dopen=weave_open \
+	-Dsched_yield=weave_sched_yield
+tests_weave_weave_LDADD = $(BSD_LIBS)
+
+weave: all tests/weave/weave
+	$(emulate) tests/weave/weave --full
+
 # -------------------------------------------------------------- script tests
 
 script_tests += tests/test_symbols.sh
@@ -278,4 +320,4 @@ check-emulated: all
 	@test -n '$(EMULATED_TESTS)' || { echo 'EMULATED_TESTS is empty'; exit 1; }
 	$(AM_V_at)$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(EMULATED_TESTS)'
 
-.PHONY: check-threads check-emulated clean-emulated torture
+.PHONY: check-threads check-emulated clean-emulated torture weave

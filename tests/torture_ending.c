@@ -51,6 +51,28 @@ static const char *must_be_clean(struct arena *a)
 	return NULL;
 }
 
+/*
+ * All players are dead. A child that one of them has just forked may still
+ * have its parent's leases, until it first runs.
+ */
+static const char *bury(struct arena *a)
+{
+	int64_t deadline = clock_now_ns() + PATIENCE_NS;
+	struct shmq_stat st = SHMQ_STAT_INIT;
+
+	do {
+		if (clock_now_ns() > deadline)
+			return "the dead do not show";
+		if (shmq_recover(a->q) < 0)
+			return "recovery fails";
+		if (shmq_stat(a->q, &st))
+			return "the queue cannot be described";
+		if (st.members)
+			nap();
+	} while (st.members);
+	return NULL;
+}
+
 static const char *add_up(struct arena *a)
 {
 	struct balance b = ledger_balance(a->ledger);
@@ -126,6 +148,8 @@ const char *arena_end(struct arena *a, struct torture_sums *sums)
 {
 	const char *wrong = stop_players(a);
 
+	if (!wrong)
+		wrong = bury(a);
 	if (!wrong)
 		wrong = run_drain(a);
 	if (!wrong)
