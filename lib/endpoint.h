@@ -17,6 +17,8 @@
 struct endpoint {
 	uint32_t magic; /* ENDPOINT_; 0 after fork */
 	uint32_t index; /* member entry */
+	uint32_t role;  /* as it joined; what the entry says may be a lie */
+	uint32_t group; /* likewise */
 	struct segment *seg;
 	struct sh_member *member;
 };

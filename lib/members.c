@@ -333,6 +333,8 @@ int shmqi_member_join(struct endpoint *ep, const struct joining *joining)
 	}
 	shmqi_bell_register(&seg->control->recv, &seg->control->send);
 	ep->index = (uint32_t)index;
+	ep->role = joining->role;
+	ep->group = joining->group;
 	ep->member = member_at(seg, ep->index);
 	introduce(ep->member, joining);
 	raise_top(seg, ep->index + 1);
@@ -349,9 +351,7 @@ void shmqi_member_enter(struct endpoint *ep, uint32_t role)
 void shmqi_member_leave(struct endpoint *ep, bool alone, bool returned)
 {
 	struct segment *seg = ep->seg;
-	/* edge STATE */
-	struct joining joining = { load_acquire(&ep->member->state),
-				   load_relaxed(&ep->member->group), alone };
+	struct joining joining = { ep->role, ep->group, alone };
 
 	/* edge STATE: carries the end of its claims */
 	store_release(&ep->member->state,
