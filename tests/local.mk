@@ -169,6 +169,40 @@ tests_crash_step_SOURCES = \
 	tests/step_trace.h
 tests_crash_step_LDADD = lib/libshmqi.la
 
+# What any bytes can do: run as tests here, and with libFuzzer by `make fuzz`.
+fuzz_targets = tests/fuzz_open tests/fuzz_ring tests/fuzz_command
+unit_tests += $(fuzz_targets)
+fuzz_parts = tests/fuzz_target.h tests/fuzz_use.c tests/fuzz_use.h
+tests_fuzz_open_SOURCES = tests/fuzz_open.c tests/fuzz_driver.c $(fuzz_parts)
+tests_fuzz_open_LDADD = lib/libshmqi.la
+tests_fuzz_ring_SOURCES = tests/fuzz_ring.c tests/fuzz_driver.c $(fuzz_parts)
+tests_fuzz_ring_LDADD = lib/libshmqi.la
+tests_fuzz_command_SOURCES = tests/fuzz_command.c tests/fuzz_driver.c \
+	tests/fuzz_target.h
+tests_fuzz_command_LDADD = lib/libshmqi.la
+EXTRA_DIST += tests/corpus
+
+# make fuzz SECONDS=n: each target so long, new inputs in fuzz-corpus.
+fuzz: all
+if HAVE_FUZZER
+	$(AM_V_at)set -e; for target in open ring command; do \
+		mkdir -p fuzz-corpus/$$target fuzz-corpus/queues; \
+		$(FUZZ_CC) -std=gnu11 $(DEFS) -I. $(AM_CPPFLAGS) $(ARCH_CFLAGS) \
+			-O1 -g -fsanitize=fuzzer,address,undefined -pthread \
+			-o fuzz-corpus/fuzz_$$target \
+			$(srcdir)/tests/fuzz_$$target.c \
+			$(srcdir)/tests/fuzz_use.c $(srcdir)/lib/*.c \
+			$(URCU_LIBS) $(BSD_LIBS); \
+		SHMQ_DIR=`pwd`/fuzz-corpus/queues top_builddir=`pwd` \
+			fuzz-corpus/fuzz_$$target -artifact_prefix=fuzz-corpus/ \
+			-max_total_time=$(SECONDS) -timeout=30 -max_len=4096 \
+			fuzz-corpus/$$target $(srcdir)/tests/corpus/$$target; \
+	done
+else
+	@echo "make fuzz needs clang with libFuzzer (Debian: clang, libclang-rt-dev)"
+	@exit 1
+endif
+
 # Every interleaving: the shipped code, compiled with each access to shared
 # memory a step of a search. `make weave` is the whole of it, see weave/weave.h.
 unit_tests += tests/weave/weave
@@ -285,7 +319,7 @@ endif
 
 clean-local: clean-emulated
 clean-emulated:
-	rm -rf emulated
+	rm -rf emulated fuzz-corpus
 
 AM_TESTS_ENVIRONMENT = $(emulated_programs) \
 	top_srcdir='$(abs_top_srcdir)'; export top_srcdir; \
@@ -323,4 +357,4 @@ check-emulated: all
 	@test -n '$(EMULATED_TESTS)' || { echo 'EMULATED_TESTS is empty'; exit 1; }
 	$(AM_V_at)$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(EMULATED_TESTS)'
 
-.PHONY: check-threads check-emulated clean-emulated torture weave
+.PHONY: check-threads check-emulated clean-emulated torture weave fuzz
