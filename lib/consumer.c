@@ -310,7 +310,7 @@ static int join(struct shmq_consumer *c, uint32_t group, const char *name)
 	bell_look(&c->control->send);
 	bell_look(&c->control->recv);
 	if (r)
-		shmqi_member_leave(&c->ep, &joining, false);
+		shmqi_member_leave(&c->ep, false);
 	return r;
 }
 
@@ -374,13 +374,11 @@ int shmq_consumer_open(struct shmq_consumer **out, struct shmq *q,
 /* Leave as a rescuer would leave us, but at once. */
 static void leave(struct shmq_consumer *c)
 {
-	const struct joining joined = { SH_MEMBER_CONSUMER, c->group_index,
-					c->serial };
 	struct sh_group *group;
 	bool held = false;
 
 	shmqi_recover_settle_consumer(c->ep.seg, c->ep.index, &group, &held);
-	shmqi_member_leave(&c->ep, &joined, held);
+	shmqi_member_leave(&c->ep, held);
 	/* edge RETURN: pairs with shmqi_consumer_adopt */
 	if (held)
 		add_release(&c->group->returns, 1);

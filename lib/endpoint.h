@@ -17,6 +17,10 @@
 struct endpoint {
 	uint32_t magic; /* ENDPOINT_; 0 after fork */
 	uint32_t index; /* member entry */
+	/* As it joined; what the entry says, anybody may have scribbled. */
+	uint32_t role;
+	uint32_t group;
+	bool alone;
 	struct segment *seg;
 	struct sh_member *member;
 };

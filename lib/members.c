@@ -137,9 +137,14 @@ static int64_t place_byte(const struct joining *joining)
 static bool ours_in_role(const struct segment *seg,
 			 const struct joining *joining)
 {
-	for (uint32_t i = 0; i < seg->geo.member_entries; i++)
-		if (seg->endpoints[i] && is_role(seg, i, joining))
+	for (uint32_t i = 0; i < seg->geo.member_entries; i++) {
+		const struct endpoint *ep = seg->endpoints[i];
+
+		if (ep && ep->role == joining->role &&
+		    (ep->role == SH_MEMBER_PRODUCER ||
+		     ep->group == joining->group))
 			return true;
+	}
 	return false;
 }
 
@@ -313,6 +318,9 @@ int shmqi_member_join(struct endpoint *ep, const struct joining *joining)
 	}
 	shmqi_bell_register(&seg->control->recv, &seg->control->send);
 	ep->index = (uint32_t)index;
+	ep->role = joining->role;
+	ep->group = joining->group;
+	ep->alone = joining->alone;
 	ep->member = member_at(seg, ep->index);
 	introduce(ep->member, joining);
 	raise_top(seg, ep->index + 1);
@@ -326,9 +334,9 @@ void shmqi_member_enter(struct endpoint *ep, uint32_t role)
 	store_release(&ep->member->state, role);
 }
 
-void shmqi_member_leave(struct endpoint *ep, const struct joining *joining,
-			bool returned)
+void shmqi_member_leave(struct endpoint *ep, bool returned)
 {
+	const struct joining joined = { ep->role, ep->group, ep->alone };
 	struct segment *seg = ep->seg;
 
 	/* edge STATE: carries the end of its claims */
@@ -336,5 +344,5 @@ void shmqi_member_leave(struct endpoint *ep, const struct joining *joining,
 		      returned ? SH_MEMBER_RETURNED : SH_MEMBER_FREE);
 	seg->endpoints[ep->index] = NULL;
 	shmqi_lease_drop(seg->lease_fd, SH_LEASE_MEMBER + ep->index);
-	drop_place(seg, joining);
+	drop_place(seg, &joined);
 }

@@ -29,12 +29,10 @@ int shmqi_member_join(struct endpoint *ep, const struct joining *joining);
 void shmqi_member_enter(struct endpoint *ep, uint32_t role);
 
 /*
- * Give entry, lease and place back. joining: as it joined, not as the entry
- * says, which anybody may have scribbled on. returned: spans stay in the entry
- * for the group's others.
+ * Give entry, lease and place back. returned: spans stay in the entry for the
+ * group's others.
  */
-void shmqi_member_leave(struct endpoint *ep, const struct joining *joining,
-			bool returned);
+void shmqi_member_leave(struct endpoint *ep, bool returned);
 
 /* Entries below this may be in use. */
 uint32_t shmqi_member_top(const struct segment *seg);

@@ -157,7 +157,8 @@ int shmq_discard(struct shmq_producer *p)
 static int join(struct shmq_producer *p)
 {
 	struct segment *seg = p->ep.seg;
-	struct joining joining = { SH_MEMBER_PRODUCER, 0, p->alone };
+	struct joining joining = { SH_MEMBER_PRODUCER, 0,
+				   seg->geo.flags & SHMQ_SINGLE_PRODUCER };
 	int r = shmqi_segment_map_write(seg);
 
 	if (!r)
@@ -173,7 +174,7 @@ static int join(struct shmq_producer *p)
 		r = shmqi_recover_check_tail(seg, &p->ring, &p->at);
 	shmqi_member_enter(&p->ep, SH_MEMBER_PRODUCER);
 	if (r)
-		shmqi_member_leave(&p->ep, &joining, false);
+		shmqi_member_leave(&p->ep, false);
 	return r;
 }
 
@@ -194,7 +195,6 @@ int shmq_producer_open(struct shmq_producer **out, struct shmq *q,
 	p = shmqi_endpoint_new(seg, sizeof(*p));
 	if (!p)
 		return -ENOMEM;
-	p->alone = seg->geo.flags & SHMQ_SINGLE_PRODUCER;
 	p->single = geometry_serial(&seg->geo);
 	p->ep.magic = ENDPOINT_PRODUCER;
 	pthread_mutex_lock(&seg->lock);
@@ -211,7 +211,6 @@ int shmq_producer_open(struct shmq_producer **out, struct shmq *q,
 void shmq_producer_close(struct shmq_producer *p)
 {
 	KEEP_ERRNO;
-	struct joining joined;
 	struct segment *seg;
 
 	if (!p)
@@ -221,8 +220,7 @@ void shmq_producer_close(struct shmq_producer *p)
 		if (p->reserved)
 			finish_reserved(p, 0, SH_RECORD_SKIP);
 		pthread_mutex_lock(&seg->lock);
-		joined = (struct joining){ SH_MEMBER_PRODUCER, 0, p->alone };
-		shmqi_member_leave(&p->ep, &joined, false);
+		shmqi_member_leave(&p->ep, false);
 		pthread_mutex_unlock(&seg->lock);
 	}
 	shmqi_endpoint_free(&p->ep, sizeof(*p));

@@ -41,7 +41,6 @@ struct shmq_producer {
 	uint64_t limit;   /* positions below it may be written */
 	struct cursor at; /* a single producer's own tail */
 	bool single;      /* claims by moving the tail */
-	bool alone;       /* the only one, by its place */
 	bool reserved;    /* open is a reservation */
 	uint32_t spin;
 	struct span open; /* if reserved */

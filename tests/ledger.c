@@ -39,8 +39,38 @@ static void complain(const char *what, struct letter letter)
 	must(!"the ledger adds up");
 }
 
-void ledger_receive(struct ledger *ledger, const void *buf, size_t len,
-		    bool redelivered, uint64_t *last)
+/* A holder: which receiver, in which of its lives; 0 is nobody. */
+static uint16_t holder_of(unsigned receiver, uint32_t life)
+{
+	return (uint16_t)(1 + receiver + LEDGER_RECEIVERS * (life % 16000));
+}
+
+void ledger_hold(struct ledger *ledger, unsigned receiver, uint32_t life,
+		 struct letter letter)
+{
+	store_release(&ledger->holder[letter.sender][letter.number],
+		      holder_of(receiver, life));
+}
+
+void ledger_let_go(struct ledger *ledger, struct letter letter)
+{
+	store_release(&ledger->holder[letter.sender][letter.number], 0);
+}
+
+/* A message came again: then whoever held it has not lived on. */
+static void must_not_be_robbed(struct ledger *ledger, struct letter letter)
+{
+	_Atomic uint16_t *at = &ledger->holder[letter.sender][letter.number];
+	uint16_t holder = load_acquire(at);
+	unsigned receiver = (holder - 1u) % LEDGER_RECEIVERS;
+	uint32_t life = load_acquire(&ledger->life[receiver]);
+
+	if (holder && holder == holder_of(receiver, life))
+		complain("taken from a living receiver", letter);
+}
+
+struct letter ledger_receive(struct ledger *ledger, const void *buf, size_t len,
+			     bool redelivered, uint64_t *last)
 {
 	struct letter letter = letter_read(buf, len);
 	uint64_t number = letter.number;
@@ -52,6 +82,7 @@ void ledger_receive(struct ledger *ledger, const void *buf, size_t len,
 	if (state == LEDGER_NONE || state == LEDGER_DROPPED)
 		complain("received, and was not sent", letter);
 	if (redelivered) {
+		must_not_be_robbed(ledger, letter);
 		store_relaxed(&ledger->again[sender][number], 1);
 		atomic_fetch_add(&ledger->redelivered, 1);
 	} else {
@@ -62,32 +93,39 @@ void ledger_receive(struct ledger *ledger, const void *buf, size_t len,
 			complain("received twice, not flagged", letter);
 	}
 	atomic_fetch_add(&ledger->received, 1);
+	return letter;
 }
 
-void ledger_must_add_up(struct ledger *ledger)
+struct balance ledger_balance(struct ledger *ledger)
 {
-	uint64_t missing = 0, acked = 0, doubtful = 0;
-	struct letter first = { 0, 0 };
+	struct balance b = { 0 };
 
 	for (unsigned s = 0; s < LEDGER_SENDERS; s++) {
 		for (uint64_t n = 0; n < ledger->next[s]; n++) {
 			bool seen = ledger->fresh[s][n] || ledger->again[s][n];
 
 			if (ledger->state[s][n] == LEDGER_BEGUN)
-				doubtful++;
+				b.doubtful++;
 			if (ledger->state[s][n] != LEDGER_ACKED)
 				continue;
-			acked++;
-			if (!seen && !missing++)
-				first = (struct letter){ s, n };
+			b.acked++;
+			if (!seen && !b.missing++)
+				b.first_missing = (struct letter){ s, n };
 		}
 	}
+	return b;
+}
+
+void ledger_must_add_up(struct ledger *ledger)
+{
+	struct balance b = ledger_balance(ledger);
+
 	print_message("%" PRIu64 " sent, %" PRIu64 " of unknown fate, %" PRIu64
 		      " redelivered, %" PRIu64 " of at most %" PRIu64
 		      " hidden by their receiver's death\n",
-		      acked, doubtful, ledger->redelivered, missing,
+		      b.acked, b.doubtful, ledger->redelivered, b.missing,
 		      ledger->hidden);
-	must(acked > 0);
-	if (missing > ledger->hidden)
-		complain("sent, and lost", first);
+	must(b.acked > 0);
+	if (b.missing > ledger->hidden)
+		complain("sent, and lost", b.first_missing);
 }

@@ -45,6 +45,9 @@ unit_tests += tests/race_groups
 tests_race_groups_SOURCES = tests/race_groups.c \
 	tests/pattern.c tests/pattern.h $(support)
 tests_race_groups_LDADD = $(UNIT_LIBS)
+unit_tests += tests/fuzz_scribble
+tests_fuzz_scribble_SOURCES = tests/fuzz_scribble.c $(variants)
+tests_fuzz_scribble_LDADD = $(UNIT_LIBS)
 unit_tests += tests/race_exchange
 tests_race_exchange_SOURCES = tests/race_exchange.c $(variants)
 tests_race_exchange_LDADD = $(UNIT_LIBS)
@@ -128,6 +131,15 @@ unit_tests += tests/test_wake
 tests_test_wake_SOURCES = tests/test_wake.c $(support)
 tests_test_wake_LDADD = $(UNIT_LIBS)
 
+# Everything at once, at random: a few seconds here, `make torture` for more.
+unit_tests += tests/torture
+tests_torture_SOURCES = tests/torture.c \
+	tests/torture_arena.c tests/torture_arena.h tests/torture_ending.c \
+	tests/torture_seat.c tests/torture_seat.h \
+	tests/torture_player.c tests/torture_player.h \
+	tests/ledger.c tests/ledger.h $(variants)
+tests_torture_LDADD = $(UNIT_LIBS)
+
 # Not run by anything: see make-golden.c.
 EXTRA_PROGRAMS += tests/make-golden
 tests_make_golden_SOURCES = tests/make-golden.c \
@@ -172,6 +184,83 @@ tests_crash_step_SOURCES = \
 	tests/step_trace.c \
 	tests/step_trace.h
 tests_crash_step_LDADD = lib/libshmqi.la
+
+# What any bytes can do: run as tests here, and with libFuzzer by `make fuzz`.
+fuzz_targets = tests/fuzz_open tests/fuzz_ring tests/fuzz_command
+unit_tests += $(fuzz_targets)
+fuzz_parts = tests/fuzz_target.h tests/fuzz_use.c tests/fuzz_use.h
+tests_fuzz_open_SOURCES = tests/fuzz_open.c tests/fuzz_driver.c $(fuzz_parts)
+tests_fuzz_open_LDADD = lib/libshmqi.la
+tests_fuzz_ring_SOURCES = tests/fuzz_ring.c tests/fuzz_driver.c $(fuzz_parts)
+tests_fuzz_ring_LDADD = lib/libshmqi.la
+tests_fuzz_command_SOURCES = tests/fuzz_command.c tests/fuzz_driver.c \
+	tests/fuzz_target.h
+tests_fuzz_command_LDADD = lib/libshmqi.la
+EXTRA_DIST += tests/corpus
+
+# make fuzz SECONDS=n: each target so long, new inputs in fuzz-corpus.
+fuzz: all
+if HAVE_FUZZER
+	$(AM_V_at)set -e; for target in open ring command; do \
+		mkdir -p fuzz-corpus/$$target fuzz-corpus/queues; \
+		$(FUZZ_CC) -std=gnu11 $(DEFS) -I. $(AM_CPPFLAGS) $(ARCH_CFLAGS) \
+			-O1 -g -fsanitize=fuzzer,address,undefined -pthread \
+			-o fuzz-corpus/fuzz_$$target \
+			$(srcdir)/tests/fuzz_$$target.c \
+			$(srcdir)/tests/fuzz_use.c $(srcdir)/lib/*.c \
+			$(URCU_LIBS) $(BSD_LIBS); \
+		SHMQ_DIR=`pwd`/fuzz-corpus/queues top_builddir=`pwd` \
+			fuzz-corpus/fuzz_$$target -artifact_prefix=fuzz-corpus/ \
+			-max_total_time=$(SECONDS) -timeout=30 -max_len=4096 \
+			fuzz-corpus/$$target $(srcdir)/tests/corpus/$$target; \
+	done
+else
+	@echo "make fuzz needs clang with libFuzzer (Debian: clang, libclang-rt-dev)"
+	@exit 1
+endif
+
+# Every interleaving: the shipped code, compiled with each access to shared
+# memory a step of a search. `make weave` is the whole of it, see weave/weave.h.
+unit_tests += tests/weave/weave
+tests_weave_weave_SOURCES = \
+	tests/weave/atomic.h \
+	tests/weave/explore.c \
+	tests/weave/kernel.c \
+	tests/weave/memory.c \
+	tests/weave/mutants.c \
+	tests/weave/scenarios.c \
+	tests/weave/scenarios.h \
+	tests/weave/weave.c \
+	tests/weave/weave.h \
+	tests/weave/world.c \
+	tests/weave/world.h \
+	lib/adopt.c \
+	lib/claim.c \
+	lib/competing.c \
+	lib/consumer.c \
+	lib/cursor.c \
+	lib/error.c \
+	lib/group.c \
+	lib/groups.c \
+	lib/members.c \
+	lib/producer.c \
+	lib/recovery.c \
+	lib/returned.c \
+	lib/ring.c \
+	lib/room.c \
+	lib/serial.c \
+	lib/stat.c \
+	lib/wait.c \
+	lib/wake.c
+tests_weave_weave_CPPFLAGS = -iquote $(top_srcdir)/tests/weave $(AM_CPPFLAGS) \
+	-include $(top_srcdir)/tests/weave/atomic.h \
+	-U_FORTIFY_SOURCE -Dsyscall=weave_syscall -Dusleep=weave_usleep \
+	-Dclock_gettime=weave_clock_gettime -Dopen=weave_open \
+	-Dsched_yield=weave_sched_yield
+tests_weave_weave_LDADD = $(BSD_LIBS)
+
+weave: all tests/weave/weave
+	$(emulate) tests/weave/weave --full
 
 # -------------------------------------------------------------- script tests
 
@@ -247,7 +336,7 @@ endif
 
 clean-local: clean-emulated
 clean-emulated:
-	rm -rf emulated
+	rm -rf emulated fuzz-corpus
 
 AM_TESTS_ENVIRONMENT = $(emulated_programs) \
 	top_srcdir='$(abs_top_srcdir)'; export top_srcdir; \
@@ -272,6 +361,11 @@ tests/run-isolated: tests/run-isolated.c
 	$(AM_V_CC)$(CC_FOR_BUILD) -std=gnu11 -D_GNU_SOURCE -O1 -g -Wall \
 		-Wextra -o $@ $(srcdir)/tests/run-isolated.c
 
+# make torture SECONDS=n SEED=s; without a seed, a new one.
+SECONDS = 60
+torture: all tests/torture
+	$(emulate) tests/torture $(SECONDS) $(SEED)
+
 check-threads: all
 	@test -n '$(TSAN_TESTS)' || { echo 'TSAN_TESTS is empty'; exit 1; }
 	$(AM_V_at)$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(TSAN_TESTS)'
@@ -280,4 +374,4 @@ check-emulated: all
 	@test -n '$(EMULATED_TESTS)' || { echo 'EMULATED_TESTS is empty'; exit 1; }
 	$(AM_V_at)$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(EMULATED_TESTS)'
 
-.PHONY: check-threads check-emulated clean-emulated
+.PHONY: check-threads check-emulated clean-emulated torture weave fuzz

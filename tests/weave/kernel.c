@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the participants ask of the kernel: leases, futexes, membarrier, the
+ * time; and what is the same for all processes here: mappings, endpoints. A
+ * system call is a fence, as the locks that the kernel takes for these are.
+ */
+#include <errno.h>
+#include <linux/futex.h>
+#include <linux/membarrier.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+#include "error.h"
+#include "lease.h"
+#include "world.h"
+
+#define BYTES 16
+
+/* Who holds each byte: a bit for each process. */
+static uint8_t leases[BYTES];
+static uint8_t kept_leases[BYTES];
+
+static unsigned byte_of(int64_t byte)
+{
+	if (byte == SH_LEASE_PRODUCER)
+		return BYTES - 1;
+	if (byte == SH_LEASE_GROUP)
+		return BYTES - 2;
+	if (byte == SH_LEASE_GROUPS)
+		return BYTES - 3;
+	return (unsigned)(byte - SH_LEASE_MEMBER);
+}
+
+/* Outside of executions leases are set up; inside they begin as they were. */
+void kernel_begin(void)
+{
+	memcpy(leases, kept_leases, sizeof(leases));
+}
+
+void kernel_forget(void)
+{
+	memset(leases, 0, sizeof(leases));
+	memset(kept_leases, 0, sizeof(kept_leases));
+}
+
+void kernel_keep(void)
+{
+	memcpy(kept_leases, leases, sizeof(leases));
+}
+
+void kernel_death(unsigned who)
+{
+	for (unsigned i = 0; i < BYTES; i++)
+		leases[i] &= (uint8_t) ~(1u << who);
+}
+
+uint64_t kernel_hash(void)
+{
+	uint64_t hash = 0;
+
+	for (unsigned i = 0; i < BYTES; i++)
+		hash = weave_mix(hash, leases[i]);
+	return hash;
+}
+
+static void enter(const char *where)
+{
+	if (weave_self() < 0)
+		return;
+	weave_step(where);
+	memory_meet();
+}
+
+static void learn(uint64_t value)
+{
+	if (weave_self() >= 0)
+		weave_learn(value);
+}
+
+/* ------------------------------------------------------------------ leases */
+
+int shmqi_lease_take(int fd, int64_t byte)
+{
+	uint8_t *lease = &leases[byte_of(byte)];
+	bool held;
+
+	enter("lease_take");
+	held = *lease & ~(1u << fd) && !mutant_hits("lease_take", WEAVE_FREE);
+	learn(held);
+	if (held)
+		return -EBUSY;
+	*lease = (uint8_t)(1u << fd);
+	return 0;
+}
+
+int shmqi_lease_share(int fd, int64_t byte)
+{
+	enter("lease_share");
+	leases[byte_of(byte)] |= (uint8_t)(1u << fd);
+	return 0;
+}
+
+void shmqi_lease_drop(int fd, int64_t byte)
+{
+	enter("lease_drop");
+	leases[byte_of(byte)] &= (uint8_t) ~(1u << fd);
+}
+
+bool shmqi_lease_held(int fd, int64_t byte)
+{
+	bool held;
+
+	enter("lease_held");
+	held = leases[byte_of(byte)] & ~(1u << fd);
+	learn(held);
+	return held;
+}
+
+/* ----------------------------------------------------------------- futexes */
+
+static long futex_wait(void *word, const struct timespec *deadline)
+{
+	int64_t until = deadline->tv_sec > INT64_C(9000000000) ?
+				INT64_MAX :
+				deadline->tv_sec * INT64_C(1000000000) +
+					deadline->tv_nsec;
+	bool arms = mutant_hits("futex_wait", WEAVE_LATE);
+	uint64_t now = weave_rmw(word, 8, WEAVE_OR, arms, memory_order_seq_cst,
+				 "futex_wait");
+
+	memory_meet();
+	if (!arms && !(now & SH_BELL_ARMED)) {
+		errno = EAGAIN;
+		return -1;
+	}
+	if (weave_sleep(word, until))
+		return 0;
+	errno = ETIMEDOUT;
+	return -1;
+}
+
+static long futex_wake(void *word)
+{
+	uint64_t old = SH_BELL_ARMED;
+
+	while (!weave_cas(word, 8, &old, old & ~UINT64_C(0xffffffff),
+			  "futex_wake"))
+		;
+	if (mutant_hits("futex_wake", WEAVE_HALVES))
+		weave_step("futex_wake, second half");
+	memory_meet();
+	weave_wake(word);
+	return 0;
+}
+
+static long membarrier(int command)
+{
+	if (world.no_membarrier) {
+		errno = ENOSYS;
+		return -1;
+	}
+	if (command != MEMBARRIER_CMD_GLOBAL_EXPEDITED || weave_self() < 0)
+		return 0;
+	weave_step("membarrier");
+	weave_learn(3);
+	if (!mutant_hits("membarrier", WEAVE_NOTHING))
+		memory_barrier();
+	return 0;
+}
+
+long weave_syscall(long number, ...);
+long weave_syscall(long number, ...)
+{
+	va_list args;
+	void *word;
+	long r = 0;
+	int what;
+
+	va_start(args, number);
+	if (number == SYS_membarrier) {
+		r = membarrier(va_arg(args, int));
+	} else if (number == SYS_futex && weave_self() >= 0) {
+		word = va_arg(args, void *);
+		what = va_arg(args, int);
+		if (what == FUTEX_WAKE_OP) {
+			r = futex_wake(word);
+		} else {
+			(void)va_arg(args, uint32_t);
+			r = futex_wait(word, va_arg(args, struct timespec *));
+		}
+	}
+	va_end(args);
+	return r;
+}
+
+int weave_clock_gettime(clockid_t clock, struct timespec *now);
+int weave_clock_gettime(clockid_t clock, struct timespec *now)
+{
+	(void)clock;
+	now->tv_sec = weave_now_ns() / 1000000000;
+	now->tv_nsec = weave_now_ns() % 1000000000;
+	return 0;
+}
+
+int weave_sched_yield(void);
+int weave_sched_yield(void)
+{
+	if (weave_self() >= 0)
+		weave_yield();
+	return 0;
+}
+
+int weave_usleep(unsigned us);
+int weave_usleep(unsigned us)
+{
+	(void)us;
+	return weave_sched_yield();
+}
+
+bool shmqi_lease_let_pass(int look)
+{
+	weave_sched_yield();
+	return look < 100;
+}
+
+/* Nobody needs to know their names. */
+int weave_open(const char *path, int flags, ...);
+int weave_open(const char *path, int flags, ...)
+{
+	(void)path;
+	(void)flags;
+	errno = ENOENT;
+	return -1;
+}
+
+/* ----------------------------------------------------- mappings, endpoints */
+
+int shmqi_segment_map_read(struct segment *seg)
+{
+	return seg->ring_read ? 0 : -ENOMEM;
+}
+
+int shmqi_segment_map_write(struct segment *seg)
+{
+	return seg->ring_write ? 0 : -ENOMEM;
+}
+
+void *shmqi_endpoint_new(struct segment *seg, size_t bytes)
+{
+	struct process *me = &world.processes[seg->lease_fd];
+
+	for (unsigned i = 0; i < ENDPOINTS; i++) {
+		struct endpoint *ep = (void *)&me->endpoints[i];
+
+		if (me->used[i])
+			continue;
+		me->used[i] = true;
+		memset(ep, 0, bytes);
+		ep->seg = seg;
+		return ep;
+	}
+	return NULL;
+}
+
+void shmqi_endpoint_free(struct endpoint *ep, size_t bytes)
+{
+	struct process *me = &world.processes[ep->seg->lease_fd];
+
+	(void)bytes;
+	for (unsigned i = 0; i < ENDPOINTS; i++)
+		if ((void *)ep == (void *)&me->endpoints[i])
+			me->used[i] = false;
+}

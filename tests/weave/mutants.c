@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/* Changes of the shipped code that the search must find out. */
+#include <string.h>
+
+#include "scenarios.h"
+
+#define TWO "two producers and their consumer"
+#define SLEEPER "a producer and a consumer who sleeps"
+#define SERIAL "a producer and a serial consumer"
+#define SINGLE "single producer and serial consumer"
+#define CONSUMERS "two consumers"
+#define RESCUED "two producers and a rescuer"
+
+const struct mutant mutants[] = {
+	{ "the claim is not announced", TWO, WEAVE_STRONG, WEAVE_DROP,
+	  "claim_announce", 3, 4 },
+	{ "the last winner is not helped", RESCUED, WEAVE_STRONG, WEAVE_DROP,
+	  "claim_help", 0, 0 },
+	{ "the stamp is not a release store", SINGLE, WEAVE_WEAK, WEAVE_RELAX,
+	  "record_stamp", 0, 0 },
+	{ "the stamp is not loaded with acquire", SINGLE, WEAVE_WEAK,
+	  WEAVE_RELAX, "record_published", 0, 0 },
+	{ "the stamp comes before the record's length", SINGLE, WEAVE_STRONG,
+	  WEAVE_DEFER, "record_describe", 0, 0 },
+	{ "the claim is done before the stamp", TWO, WEAVE_STRONG, WEAVE_DEFER,
+	  "record_stamp", 0, 0 },
+	{ "the tail is numbered before the stamp", SINGLE, WEAVE_STRONG,
+	  WEAVE_DEFER, "record_stamp", 0, 0 },
+	{ "the number of the cursor is noted after it", SINGLE, WEAVE_STRONG,
+	  WEAVE_DEFER, "serial_note", 1, 2 },
+	{ "armed after the last look", SLEEPER, WEAVE_STRONG, WEAVE_LATE,
+	  "shmqi_bell_arm", 0, 0 },
+	{ "nobody rings before publishing", SLEEPER, WEAVE_STRONG, WEAVE_DROP,
+	  "bell_look", 0, 2 },
+	{ "nobody rings after publishing", SLEEPER, WEAVE_STRONG, WEAVE_DROP,
+	  "bell_look", 1, 2 },
+	{ "membarrier does nothing", SLEEPER, WEAVE_TSO, WEAVE_NOTHING,
+	  "membarrier", 0, 0 },
+	{ "clearing the bell and waking are two steps", TWO, WEAVE_STRONG,
+	  WEAVE_HALVES, "futex_wake", 0, 0 },
+	{ "a loan that is kept is not named", CONSUMERS, WEAVE_STRONG,
+	  WEAVE_DROP, "claim_own", 0, 0 },
+	{ "the rescuer does not say how much it skips", RESCUED, WEAVE_STRONG,
+	  WEAVE_DROP, "shmqi_record_extend", 0, 0 },
+	{ "the claim is announced after the swap", RESCUED, WEAVE_STRONG,
+	  WEAVE_DEFER, "claim_announce", 3, 4 },
+	{ "the cursor is not loaded with acquire", RESCUED, WEAVE_WEAK,
+	  WEAVE_RELAX, "cursor_load", 0, 0 },
+	{ "a live member's lease can be taken", TWO, WEAVE_STRONG, WEAVE_FREE,
+	  "lease_take", 0, 0 },
+};
+const unsigned n_mutants = sizeof(mutants) / sizeof(mutants[0]);
+
+const struct mutant *weave_mutant;
+
+/* How often each has been there, in this execution. */
+static unsigned visits[WEAVE_PARTICIPANTS];
+
+void mutant_begin(void)
+{
+	memset(visits, 0, sizeof(visits));
+}
+
+bool mutant_hits(const char *where, enum weave_change change)
+{
+	const struct mutant *m = weave_mutant;
+
+	if (!m || m->change != change)
+		return false;
+	/* The changes of the bell and of leases are asked for by place. */
+	if (change == WEAVE_NOTHING || change == WEAVE_HALVES ||
+	    change == WEAVE_FREE)
+		return true;
+	if (change == WEAVE_LATE && !strcmp(where, "futex_wait"))
+		return true;
+	if (strcmp(where, m->where) != 0)
+		return false;
+	return !m->of || visits[weave_self()]++ % m->of == m->nth;
+}

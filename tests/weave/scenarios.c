@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: MIT */
+/* Who meets whom. See weave.h. */
+#include <errno.h>
+
+#include "scenarios.h"
+#include "world.h"
+
+#define EDGE (RING_BYTES - 64) /* a record here ends where the ring does */
+
+/* ------------------------------------------------------------------ bodies */
+
+static void sends_one(unsigned me)
+{
+	letter_send(me, 4 + me, SHMQ_FOREVER);
+}
+
+static void sends_two(unsigned me)
+{
+	letter_send(me, 2 * me, SHMQ_FOREVER);
+	letter_send(me, 2 * me + 1, SHMQ_FOREVER);
+}
+
+/* Until the given number of letters has come. */
+static void receives(unsigned me, int n)
+{
+	while (n > 0) {
+		n -= letters_receive(me, 1, SHMQ_FOREVER);
+		letters_release(me);
+	}
+}
+
+static void receives_one(unsigned me)
+{
+	receives(me, 1);
+}
+
+static void receives_two(unsigned me)
+{
+	receives(me, 2);
+}
+
+/* One while the one before is still held. */
+static void borrows_two(unsigned me)
+{
+	if (letters_receive(me, 1, SHMQ_NOWAIT) > 0)
+		letters_receive(me, 1, SHMQ_NOWAIT);
+	letters_release(me);
+}
+
+static void polls_two(unsigned me)
+{
+	for (int i = 0; i < 2; i++) {
+		letters_receive(me, 1, SHMQ_NOWAIT);
+		letters_release(me);
+	}
+}
+
+static void closes(unsigned me)
+{
+	letters_receive(me, 1, SHMQ_NOWAIT);
+	shmq_consumer_close(world.processes[me].c);
+	world.processes[me].c = NULL;
+}
+
+static void recovers(unsigned me)
+{
+	int r = shmq_recover(&world.processes[me].q);
+
+	if (r < 0)
+		weave_wrong("recovering: %d", r);
+}
+
+/* ------------------------------------------------------------------ worlds */
+
+static void two_producers_one_consumer(void)
+{
+	world_create(0, EDGE, 7);
+	world_producer(0);
+	world_producer(1);
+	world_consumer(2, 0);
+}
+
+static void producer_and_consumer(void)
+{
+	world_create(0, EDGE, 7);
+	world_producer(0);
+	world_consumer(1, 0);
+}
+
+static void producer_and_serial_consumer(void)
+{
+	world_create(0, EDGE, 7);
+	world_producer(0);
+	world_consumer(1, SHMQ_EXCLUSIVE);
+}
+
+static void both_single(void)
+{
+	world_create(SHMQ_SINGLE_PRODUCER | SHMQ_SINGLE_CONSUMER, EDGE, 7);
+	world_producer(0);
+	world_consumer(1, 0);
+}
+
+/* So full that only one more letter fits before something is released. */
+static void fill(void)
+{
+	world_fill(0, RING_MESSAGE - 16);
+	world_fill(0, RING_MESSAGE - 16);
+	world_fill(0, RING_MESSAGE - 16);
+	world_fill(0, RING_MESSAGE - 16 - 64);
+}
+
+static void full_single(void)
+{
+	both_single();
+	fill();
+}
+
+static void full_shared(void)
+{
+	producer_and_consumer();
+	fill();
+}
+
+/* Letters lie there for two consumers. */
+static void two_consumers(void)
+{
+	world_create(0, EDGE, 7);
+	world_producer(SPARE);
+	for (unsigned i = 4; i < 7; i++)
+		world_send(SPARE, i);
+	shmq_producer_close(world.processes[SPARE].p);
+	world.processes[SPARE].p = NULL;
+	world_consumer(0, 0);
+	world_consumer(1, 0);
+}
+
+static void two_consumers_and_a_rescuer(void)
+{
+	two_consumers();
+}
+
+static void two_producers_and_a_rescuer(void)
+{
+	world_create(0, EDGE, 7);
+	world_producer(0);
+	world_producer(1);
+}
+
+static void no_membarrier(void)
+{
+	world.no_membarrier = true;
+	both_single();
+}
+
+/* --------------------------------------------------------------- the table */
+
+#define QUICK                                                                  \
+	{                                                                      \
+		.switches = 2, .deaths = 1, .late = 1, .seconds = 0.4          \
+	}
+#define FULL                                                                   \
+	{                                                                      \
+		.switches = 3, .deaths = 2, .late = 2, .seconds = 60           \
+	}
+
+const struct scenario scenarios[] = {
+	{ "two producers and their consumer",
+	  3,
+	  two_producers_one_consumer,
+	  { sends_one, sends_one, receives_two },
+	  world_idle,
+	  world_check,
+	  QUICK,
+	  FULL },
+	{ "a producer and a consumer who sleeps",
+	  2,
+	  producer_and_consumer,
+	  { sends_two, receives_two },
+	  world_idle,
+	  world_check,
+	  QUICK,
+	  FULL },
+	{ "a producer and a serial consumer",
+	  2,
+	  producer_and_serial_consumer,
+	  { sends_two, receives_two },
+	  world_idle,
+	  world_check,
+	  QUICK,
+	  FULL },
+	{ "single producer and serial consumer",
+	  2,
+	  both_single,
+	  { sends_two, receives_two },
+	  world_idle,
+	  world_check,
+	  QUICK,
+	  FULL },
+	{ "single both, full",
+	  2,
+	  full_single,
+	  { sends_two, receives_two },
+	  world_idle,
+	  world_check,
+	  QUICK,
+	  FULL },
+	{ "shared, full",
+	  2,
+	  full_shared,
+	  { sends_two, receives_two },
+	  world_idle,
+	  world_check,
+	  QUICK,
+	  FULL },
+	{ "two consumers",
+	  2,
+	  two_consumers,
+	  { polls_two, borrows_two },
+	  world_idle,
+	  world_check,
+	  QUICK,
+	  FULL },
+	{ "a consumer that closes",
+	  2,
+	  two_consumers,
+	  { closes, borrows_two },
+	  world_idle,
+	  world_check,
+	  QUICK,
+	  FULL },
+	{ "two consumers and a rescuer",
+	  3,
+	  two_consumers_and_a_rescuer,
+	  { polls_two, borrows_two, recovers },
+	  world_idle,
+	  world_check,
+	  QUICK,
+	  FULL },
+	{ "two producers and a rescuer",
+	  3,
+	  two_producers_and_a_rescuer,
+	  { sends_two, sends_one, recovers },
+	  world_idle,
+	  world_check,
+	  QUICK,
+	  FULL },
+	{ "no membarrier",
+	  2,
+	  no_membarrier,
+	  { sends_one, receives_one },
+	  world_idle,
+	  world_check,
+	  QUICK,
+	  FULL },
+};
+const unsigned n_scenarios = sizeof(scenarios) / sizeof(scenarios[0]);

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT */
+/* A queue, its participants, and the books of what they sent. See world.h. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "room.h"
+#include "world.h"
+
+#define COOKIE UINT64_C(0x5bd1e995a136f7c3)
+#define FILLER UINT64_C(0xf111)
+
+struct world world;
+
+void world_begin(void)
+{
+	memset(&world, 0, sizeof(world));
+	kernel_forget();
+}
+
+void world_keep(void)
+{
+	weave_keep(&world, sizeof(world));
+	kernel_keep();
+}
+
+static void process_begin(unsigned who, uint64_t flags)
+{
+	struct process *me = &world.processes[who];
+	struct segment *seg = &me->seg;
+
+	seg->geo = (struct geometry){ .capacity = RING_BYTES,
+				      .cookie = COOKIE,
+				      .flags = flags,
+				      .max_message = RING_MESSAGE,
+				      .max_members = ENTRIES - 1,
+				      .member_entries = ENTRIES,
+				      .max_groups = 1 };
+	seg->writable = true;
+	seg->control = &world.control;
+	seg->groups = world.groups;
+	seg->members = world.members;
+	seg->ring_read = seg->ring_write = world.ring;
+	seg->share_fd = seg->lease_fd = (int)who;
+	pthread_mutex_init(&seg->lock, NULL);
+	seg->endpoints = me->ours;
+	seg->sharers = me->sharers;
+	me->q.seg = seg;
+}
+
+void world_create(uint64_t flags, uint64_t pos, uint64_t seq)
+{
+	struct cursor start = { pos, seq, SH_NOBODY };
+
+	cursor_init(&world.control.tail, start);
+	cursor_init(&world.groups[0].cursor, start);
+	strcpy((char *)world.groups[0].name, "default");
+	store_release(&world.groups[0].state, SH_GROUP_USED);
+	for (unsigned i = 0; i < PROCESSES; i++)
+		process_begin(i, flags);
+}
+
+static void must_be_zero(int r, const char *what)
+{
+	if (r)
+		weave_wrong("%s: %s", what, strerror(-r));
+}
+
+/* No spinning, and no round by the clock just now: others look at those. */
+static void calm(uint32_t *spin, struct rounds *rounds)
+{
+	*spin = 0;
+	rounds->asked_ns = rounds->made_ns = weave_now_ns();
+}
+
+void world_producer(unsigned who)
+{
+	struct process *me = &world.processes[who];
+
+	must_be_zero(shmq_producer_open(&me->p, &me->q, 0), "join");
+	calm(&me->p->spin, &me->p->rounds);
+}
+
+void world_consumer(unsigned who, unsigned flags)
+{
+	struct process *me = &world.processes[who];
+
+	must_be_zero(shmq_consumer_open(&me->c, &me->q, NULL, flags), "join");
+	calm(&me->c->spin, &me->c->rounds);
+	/* Returned spans were looked for once, and there were none. */
+	if (who != SPARE)
+		me->c->returns_seen = load_relaxed(&world.groups[0].returns);
+}
+
+void world_send(unsigned who, unsigned letter)
+{
+	letter_send(who, letter, SHMQ_NOWAIT);
+}
+
+void world_fill(unsigned who, size_t bytes)
+{
+	uint64_t words[RING_MESSAGE / 8];
+
+	for (size_t i = 0; i < bytes / 8; i++)
+		words[i] = FILLER;
+	must_be_zero(shmq_send(world.processes[who].p, words, bytes,
+			       SHMQ_NOWAIT),
+		     "send");
+}
+
+/* ----------------------------------------------------------------- letters */
+
+void letter_send(unsigned who, unsigned letter, int64_t timeout_ns)
+{
+	uint64_t words[2] = { letter, ~(uint64_t)letter };
+	int r;
+
+	world.letters[letter].begun = 1;
+	r = shmq_send(world.processes[who].p, words, sizeof(words), timeout_ns);
+	if (r)
+		weave_wrong("sending: %s", strerror(-r));
+	world.letters[letter].acked = 1;
+}
+
+static void note(unsigned who, const struct shmq_msg *msg)
+{
+	struct letter_book *book;
+	uint64_t words[2];
+
+	if (msg->len != sizeof(words)) {
+		copy_bytes(words, msg->data, 8);
+		if (words[0] != FILLER)
+			weave_wrong("a message of %zu bytes", msg->len);
+		return;
+	}
+	copy_bytes(words, msg->data, sizeof(words));
+	if (words[0] != ~words[1] || words[0] >= LETTERS)
+		weave_wrong("a torn message");
+	book = &world.letters[words[0]];
+	if (!book->begun)
+		weave_wrong("a message that nobody sent");
+	if (msg->flags & SHMQ_REDELIVERED)
+		book->again++;
+	else if (book->fresh++)
+		weave_wrong("letter %u came twice, not flagged",
+			    (unsigned)words[0]);
+	world.processes[who].holds |= (uint8_t)(1u << words[0]);
+}
+
+void letters_release(unsigned who)
+{
+	struct process *me = &world.processes[who];
+
+	for (unsigned i = 0; i < LETTERS; i++)
+		if (me->holds >> i & 1)
+			world.letters[i].done = 1;
+	me->holds = 0;
+	shmq_release(me->c);
+}
+
+int letters_receive(unsigned who, unsigned max, int64_t timeout_ns)
+{
+	struct shmq_consumer *c = world.processes[who].c;
+	struct shmq_msg msgs[LETTERS];
+	int n = shmq_receive(c, msgs, max, timeout_ns);
+
+	if (n < 0 && n != -EAGAIN && n != -ETIMEDOUT)
+		weave_wrong("receiving: %s", strerror(-n));
+	for (int i = 0; i < n; i++)
+		note(who, &msgs[i]);
+	return n;
+}
+
+/* ------------------------------------------------------------------- checks */
+
+static void must_sleep_rightly(unsigned who)
+{
+	struct process *me = &world.processes[who];
+	struct shmq_msg msg;
+	int r = -EAGAIN;
+
+	if (me->c)
+		r = shmq_receive(me->c, &msg, 1, SHMQ_NOWAIT);
+	else if (me->p)
+		r = shmq_send(me->p, "", 0, SHMQ_NOWAIT);
+	if (r != -EAGAIN)
+		weave_wrong("participant %u sleeps on: %s", who,
+			    r < 0 ? strerror(-r) : "there is something to do");
+}
+
+static bool message_waits(const struct shmq_consumer *c)
+{
+	struct cursor at = cursor_load(&world.groups[0].cursor);
+
+	return c->serial ? record_published(&c->ring, c->pos, c->seq) :
+			   record_published(&c->ring, at.pos, at.seq);
+}
+
+static bool room_waits(const struct shmq_producer *p)
+{
+	uint64_t tail = cursor_pos(&world.control.tail), lowest;
+
+	return shmqi_room_lowest(p->ep.seg, tail, &lowest) &&
+	       tail + SH_LINE <= lowest + RING_BYTES;
+}
+
+void world_idle(void)
+{
+	/* Without membarrier a sleeper looks again by itself. */
+	for (unsigned i = 0; i < WEAVE_PARTICIPANTS && !world.no_membarrier;
+	     i++) {
+		struct process *me = &world.processes[i];
+
+		if (weave_asleep(i) &&
+		    (me->c ? message_waits(me->c) : room_waits(me->p)))
+			weave_wrong("participant %u must look for itself", i);
+	}
+}
+
+/* Whoever is left gives its place to the spare one. */
+static void leave(unsigned who)
+{
+	struct process *me = &world.processes[who];
+
+	if (me->c)
+		shmq_consumer_close(me->c);
+	if (me->p)
+		shmq_producer_close(me->p);
+	me->c = NULL;
+	me->p = NULL;
+}
+
+static void must_be_free(void)
+{
+	for (unsigned i = 0; i < ENTRIES; i++)
+		if (load_relaxed(&world.members[i].state) ==
+			    SH_MEMBER_PRODUCER ||
+		    (load_relaxed(&world.members[i].state) ==
+			     SH_MEMBER_CONSUMER &&
+		     &world.members[i] != world.processes[SPARE].c->ep.member))
+			weave_wrong("entry %u is not free", i);
+}
+
+void world_check(void)
+{
+	int r;
+
+	for (unsigned i = 0; i < WEAVE_PARTICIPANTS; i++)
+		if (weave_asleep(i))
+			must_sleep_rightly(i);
+	for (unsigned i = 0; i < WEAVE_PARTICIPANTS; i++)
+		if (!weave_dead(i))
+			leave(i);
+	r = shmq_recover(&world.processes[SPARE].q);
+	if (r < 0)
+		weave_wrong("recovering: %s", strerror(-r));
+	world_consumer(SPARE, 0);
+	while ((r = letters_receive(SPARE, LETTERS, SHMQ_NOWAIT)) > 0)
+		letters_release(SPARE);
+	for (unsigned i = 0; i < LETTERS; i++)
+		if (world.letters[i].acked && !world.letters[i].done)
+			weave_wrong("letter %u is lost", i);
+	if (cursor_pos(&world.control.tail) !=
+	    cursor_pos(&world.groups[0].cursor))
+		weave_wrong("something is left");
+	must_be_free();
+}

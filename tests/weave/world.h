@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The world of an execution: a queue's memory, and each participant's own, as
+ * processes have them. All of it is put back before the next execution.
+ */
+#ifndef TESTS_WEAVE_WORLD_H
+#define TESTS_WEAVE_WORLD_H
+
+#include <shmq.h>
+
+#include "consumer.h"
+#include "handle.h"
+#include "layout.h"
+#include "producer.h"
+#include "segment.h"
+#include "weave.h"
+
+#define RING_BYTES UINT64_C(4096)
+#define RING_MESSAGE (RING_BYTES / 4)
+#define ENTRIES 5u
+#define SPARE WEAVE_PARTICIPANTS /* who looks at what is left */
+#define PROCESSES (WEAVE_PARTICIPANTS + 1)
+#define ENDPOINTS 3
+#define LETTERS 8
+
+/* A participant's own memory. */
+struct process {
+	struct segment seg;
+	struct shmq q;
+	struct endpoint *ours[ENTRIES];
+	uint32_t sharers[1];
+	union {
+		struct shmq_producer producer;
+		struct shmq_consumer consumer;
+	} endpoints[ENDPOINTS];
+	bool used[ENDPOINTS];
+	struct shmq_producer *p;
+	struct shmq_consumer *c;
+	uint8_t holds; /* letters, a bit each */
+};
+
+/* What becomes of one message. */
+struct letter_book {
+	uint8_t begun, acked, fresh, again, done;
+};
+
+struct world {
+	/* Shared; the ring is mapped twice, and its second half never met. */
+	_Alignas(4096) char ring[2 * RING_BYTES];
+	struct sh_control control;
+	struct sh_group groups[1];
+	_Alignas(64) struct sh_member members[ENTRIES];
+
+	_Alignas(64) char private[64];
+	struct process processes[PROCESSES];
+	struct letter_book letters[LETTERS];
+	bool no_membarrier;
+};
+
+extern struct world world;
+
+void world_begin(void);
+void world_keep(void);
+
+/* ------------------------------------------- for the scenarios' prepare() */
+
+/* A queue of these flags whose stream begins at a position. */
+void world_create(uint64_t flags, uint64_t pos, uint64_t seq);
+void world_producer(unsigned who);
+void world_consumer(unsigned who, unsigned flags);
+/* Send without being explored, letter or filler. */
+void world_send(unsigned who, unsigned letter);
+void world_fill(unsigned who, size_t bytes);
+
+/* -------------------------------------------------- for bodies and checks */
+
+void letter_send(unsigned who, unsigned letter, int64_t timeout_ns);
+/* Receive up to max; keep the books. How many, or an error. */
+int letters_receive(unsigned who, unsigned max, int64_t timeout_ns);
+
+void letters_release(unsigned who);
+
+/* Who sleeps has nothing to do. */
+void world_idle(void);
+
+/*
+ * All is over: recover, ask those who still sleep whether they should, receive
+ * what is left, and see whether the books add up.
+ */
+void world_check(void);
+
+#endif
