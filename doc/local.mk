@@ -41,4 +41,5 @@ EXTRA_DIST += \
 	README.md \
 	doc/DESIGN.md \
 	doc/LAYOUT.md \
+	doc/ORDERING.md \
 	doc/TESTING.md
