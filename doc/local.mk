@@ -43,4 +43,5 @@ EXTRA_DIST += \
 	README.md \
 	doc/DESIGN.md \
 	doc/LAYOUT.md \
+	doc/ORDERING.md \
 	doc/TESTING.md

@@ -20,8 +20,8 @@
  * number counts records. Positions end at 2^62, sequence numbers at 2^57.
  *
  * Edges. Every release store that another process acquires has a tag here; the
- * code cites it on both sides as "edge TAG". tests/check-edges keeps the list
- * and the code together.
+ * code cites it on both sides as "edge TAG". tests/test_edges.sh keeps the
+ * list, the code and doc/ORDERING.md together.
  *
  *   edge      stored by                     loaded by             it carries
  *   STAMP     a producer; a rescuer         consumers             the record

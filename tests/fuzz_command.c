@@ -149,7 +149,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!pid)
 		run(argv, input);
 	status = end_of(pid);
-	/* SIGTERM may come before the command is ready for it. */
+	/* SIGTERM ends it as a signal would, or comes before it is ready. */
 	if (WIFEXITED(status) ? WEXITSTATUS(status) > 3 &&
 					WEXITSTATUS(status) != 128 + SIGTERM :
 				WTERMSIG(status) != SIGTERM) {

@@ -22,4 +22,40 @@ for edge in $(echo "$cited" | sort -u); do
 		failed=1
 	}
 done
+
+# doc/ORDERING.md has a row for each edge, and names what exists.
+ordering=../doc/ORDERING.md
+for edge in $listed; do
+	grep -q "^| $edge | [^|]* | [^|]* |\$" $ordering || {
+		echo "edge $edge has no row in doc/ORDERING.md"
+		failed=1
+	}
+done
+for edge in $(sed -n 's/^| \([A-Z]\{3,\}\) |.*/\1/p' $ordering); do
+	echo "$listed" | grep -q "^$edge\$" || {
+		echo "doc/ORDERING.md has edge $edge, which is not listed"
+		failed=1
+	}
+done
+grep '^|' $ordering | grep -o '"[^"]*"' | sort -u >"$TMPDIR/mutants"
+while read -r mutant; do
+	grep -qF "{ $mutant," ../tests/weave/mutants.c || {
+		echo "no mutant of weave is called $mutant"
+		failed=1
+	}
+done <"$TMPDIR/mutants"
+grep -o '`[a-z]* -D[^`]*`' $ordering | tr -d '`' | sort -u >"$TMPDIR/models"
+while read -r model; do
+	grep -q "^	[a-z]* $model\( \|\$\)" ../tests/check-models.sh || {
+		echo "no model is searched as $model"
+		failed=1
+	}
+done <"$TMPDIR/models"
+for file in $(grep -o '`tests/[a-z_/]*\(\.c\)\{0,1\}`' $ordering | tr -d '`'); do
+	[ -e "../$file" ] || [ -e "../$file.c" ] || {
+		echo "doc/ORDERING.md names $file, which is not there"
+		failed=1
+	}
+done
+rm -f "$TMPDIR/mutants" "$TMPDIR/models"
 exit $failed

@@ -9,6 +9,7 @@
 #define SERIAL "a producer and a serial consumer"
 #define SINGLE "single producer and serial consumer"
 #define CONSUMERS "two consumers"
+#define ADOPTER "an adopter and a producer"
 #define RESCUED "two producers and a rescuer"
 
 const struct mutant mutants[] = {
@@ -46,6 +47,12 @@ const struct mutant mutants[] = {
 	  WEAVE_DEFER, "claim_announce", 3, 4 },
 	{ "the cursor is not loaded with acquire", RESCUED, WEAVE_WEAK,
 	  WEAVE_RELAX, "cursor_load", 0, 0 },
+	{ "the group's cursor is not loaded with acquire", CONSUMERS,
+	  WEAVE_WEAK, WEAVE_RELAX, "cursor_load", 0, 0 },
+	{ "a span changes its holder without order", ADOPTER, WEAVE_WEAK,
+	  WEAVE_RELAX, "span_move", 7, 8 },
+	{ "the count of moves is loaded without acquire", ADOPTER, WEAVE_WEAK,
+	  WEAVE_RELAX, "shmqi_room_lowest", 0, 0 },
 	{ "a live member's lease can be taken", TWO, WEAVE_STRONG, WEAVE_FREE,
 	  "lease_take", 0, 0 },
 };

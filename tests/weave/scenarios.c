@@ -62,6 +62,48 @@ static void closes(unsigned me)
 	world.processes[me].c = NULL;
 }
 
+/* If there is room. */
+static void tries_two(unsigned me)
+{
+	uint64_t filler = WORLD_FILLER;
+
+	for (int i = 0; i < 2; i++) {
+		int r = shmq_send(world.processes[me].p, &filler, 8,
+				  SHMQ_NOWAIT);
+
+		if (r && r != -EAGAIN)
+			weave_wrong("sending: %d", r);
+	}
+}
+
+/* What is held must stay what it is. */
+static void adopts_and_holds(unsigned me)
+{
+	struct shmq_consumer *c = world.processes[me].c;
+	uint64_t words[2];
+	struct shmq_msg msg;
+	int n = shmq_receive(c, &msg, 1, SHMQ_NOWAIT);
+
+	if (n < 0)
+		weave_wrong("adopting: %d", n);
+	for (int i = 0; i < 2; i++) {
+		copy_bytes(words, msg.data, sizeof(words));
+		if (words[0] != ~words[1])
+			weave_wrong("what is held is written over");
+	}
+	world.letters[words[0]].done = 1;
+	letters_release(me);
+}
+
+static void joins_and_receives(unsigned me)
+{
+	world_consumer(me, 0);
+	letters_receive(me, 1, SHMQ_NOWAIT);
+	letters_release(me);
+	shmq_consumer_close(world.processes[me].c);
+	world.processes[me].c = NULL;
+}
+
 static void recovers(unsigned me)
 {
 	int r = shmq_recover(&world.processes[me].q);
@@ -138,6 +180,27 @@ static void two_consumers(void)
 static void two_consumers_and_a_rescuer(void)
 {
 	two_consumers();
+}
+
+/* The oldest letter was held by one who has left; what came next is free. */
+static void returned_and_full(void)
+{
+	struct shmq_msg msg;
+
+	world_create(0, EDGE, 7);
+	world_producer(0);
+	world_consumer(1, 0);
+	world_consumer(SPARE, 0);
+	world_send(0, 4);
+	world_fill(0, 8);
+	for (int i = 0; i < 3; i++)
+		world_fill(0, RING_MESSAGE - 16);
+	world_fill(0, RING_MESSAGE - 16 - 128);
+	shmq_receive(world.processes[SPARE].c, &msg, 1, SHMQ_NOWAIT);
+	letters_receive(1, 1, SHMQ_NOWAIT);
+	letters_release(1);
+	shmq_consumer_close(world.processes[SPARE].c);
+	world.processes[SPARE].c = NULL;
 }
 
 static void two_producers_and_a_rescuer(void)
@@ -241,6 +304,22 @@ const struct scenario scenarios[] = {
 	  3,
 	  two_producers_and_a_rescuer,
 	  { sends_two, sends_one, recovers },
+	  world_idle,
+	  world_check,
+	  QUICK,
+	  FULL },
+	{ "an adopter and a producer",
+	  2,
+	  returned_and_full,
+	  { tries_two, adopts_and_holds },
+	  world_idle,
+	  world_check,
+	  QUICK,
+	  FULL },
+	{ "a consumer that joins and a rescuer",
+	  3,
+	  two_producers_and_a_rescuer,
+	  { sends_two, recovers, joins_and_receives },
 	  world_idle,
 	  world_check,
 	  QUICK,

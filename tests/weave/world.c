@@ -8,7 +8,6 @@
 #include "world.h"
 
 #define COOKIE UINT64_C(0x5bd1e995a136f7c3)
-#define FILLER UINT64_C(0xf111)
 
 struct world world;
 
@@ -102,7 +101,7 @@ void world_fill(unsigned who, size_t bytes)
 	uint64_t words[RING_MESSAGE / 8];
 
 	for (size_t i = 0; i < bytes / 8; i++)
-		words[i] = FILLER;
+		words[i] = WORLD_FILLER;
 	must_be_zero(shmq_send(world.processes[who].p, words, bytes,
 			       SHMQ_NOWAIT),
 		     "send");
@@ -129,7 +128,7 @@ static void note(unsigned who, const struct shmq_msg *msg)
 
 	if (msg->len != sizeof(words)) {
 		copy_bytes(words, msg->data, 8);
-		if (words[0] != FILLER)
+		if (words[0] != WORLD_FILLER)
 			weave_wrong("a message of %zu bytes", msg->len);
 		return;
 	}

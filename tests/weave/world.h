@@ -22,6 +22,7 @@
 #define PROCESSES (WEAVE_PARTICIPANTS + 1)
 #define ENDPOINTS 3
 #define LETTERS 8
+#define WORLD_FILLER UINT64_C(0xf111) /* not a letter */
 
 /* A participant's own memory. */
 struct process {
