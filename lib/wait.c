@@ -124,6 +124,9 @@ static int64_t sleep_once(const struct waiter *w, int64_t deadline,
 				 w->n == 1 ? outlook : OUTLOOK_PEERS);
 	r = shmqi_bells_sleep(w->alarms, w->n,
 			      until < deadline ? until : deadline);
+	/* Rung for: who sleeps again looks soon, as if it had just come. */
+	if (r == 0)
+		*bound = 0;
 	return r == -EINTR || r == -ENOSYS ? r : -EAGAIN;
 }
 
