@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -22,6 +23,10 @@
 
 /* Attempts in a row that something cleaned up asks for. */
 #define TRIES 8
+
+/* Attempts while somebody is about to publish; some microseconds. */
+#define SPIN 300
+#define SPIN_YIELD 30
 
 struct chime {
 	int epoll;
@@ -192,11 +197,14 @@ static int open_chime(struct endpoint *ep, struct chime *ch)
 		return ch->epoll;
 	ep->chime = ep->seg->chimes[ep->index] = ch;
 	r = make_ends(ep->seg, ep->member, ch);
-	if (r) {
-		forget(ep);
-		close_all(ch);
-		ep->chime = NULL;
+	if (!r) {
+		/* Not armed, so readable. */
+		shmqi_chime_strike(ep);
+		return 0;
 	}
+	forget(ep);
+	close_all(ch);
+	ep->chime = NULL;
 	return r;
 }
 
@@ -357,6 +365,26 @@ static int64_t arm_and_look(const struct waiter *w, struct endpoint *ep)
 	return -EBUSY;
 }
 
+/*
+ * Wakers strike before they publish, and a fast sleeper is there first: arming
+ * again for that moment would take longer than it lasts.
+ */
+static int64_t spin(const struct waiter *w)
+{
+	int64_t r = -EAGAIN;
+
+	for (int i = 0; r == -EAGAIN && i < SPIN; i++) {
+		if (!w->imminent || !w->imminent(w->self))
+			break;
+		/* The waker may be waiting for this very processor. */
+		if (i % SPIN_YIELD == SPIN_YIELD - 1)
+			sched_yield();
+		cpu_relax();
+		r = w->attempt(w->self);
+	}
+	return r;
+}
+
 int64_t shmqi_chime_poll(const struct waiter *w)
 {
 	struct endpoint *ep = w->eps[0];
@@ -367,6 +395,10 @@ int64_t shmqi_chime_poll(const struct waiter *w)
 
 	if (endpoint_cancelled(ep))
 		return -ECANCELED;
+	/* The chime stays as it is: armed, or readable. */
+	r = spin(w);
+	if (r != -EAGAIN)
+		return r;
 	struck = empty(ep);
 	if (!struck && load_acquire(&ep->member->chime_armed) == ch->armed &&
 	    (ch->due_ns == INT64_MAX || shmqi_clock_ns() < ch->due_ns)) {

@@ -154,6 +154,17 @@ static int look_around(struct shmq_consumer *c, bool rounds)
 	return r;
 }
 
+bool shmqi_consumer_imminent(const struct shmq_consumer *c)
+{
+	return cursor_pos(&c->control->tail) !=
+	       (c->serial ? c->pos : cursor_pos(&c->group->cursor));
+}
+
+static bool imminent(void *self)
+{
+	return shmqi_consumer_imminent(((struct call *)self)->c);
+}
+
 int shmqi_consumer_look_around(struct shmq_consumer *c)
 {
 	return look_around(c, shmqi_rounds_due(&c->rounds));
@@ -212,6 +223,7 @@ take_slowly(struct shmq_consumer *c, const struct wanted *w, int64_t timeout_ns)
 		.spin = &c->spin,
 		.attempt = attempt,
 		.look_around = look_around_waiting,
+		.imminent = imminent,
 	};
 
 	if (timeout_ns == SHMQ_NOWAIT)

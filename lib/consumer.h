@@ -81,6 +81,9 @@ int64_t shmqi_consumer_peek(struct shmq_consumer *c);
 /* After arming: an outlook, or a negative errno. */
 int shmqi_consumer_look_around(struct shmq_consumer *c);
 
+/* Is there a claim, or a record, at its position? Cheap. */
+bool shmqi_consumer_imminent(const struct shmq_consumer *c);
+
 /* For shmq_wait(): a chime if it has none, >= 0; poll it, see chime.h. */
 int shmqi_consumer_equip(struct shmq_consumer *c);
 int64_t shmqi_consumer_poll(struct shmq_consumer *c);

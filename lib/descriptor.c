@@ -43,6 +43,11 @@ static int look_around(void *self)
 	return shmqi_consumer_look_around(self);
 }
 
+static bool imminent(void *self)
+{
+	return shmqi_consumer_imminent(self);
+}
+
 int64_t shmqi_consumer_poll(struct shmq_consumer *c)
 {
 	struct alarm alarm = { &c->control->recv, 0 };
@@ -54,6 +59,7 @@ int64_t shmqi_consumer_poll(struct shmq_consumer *c)
 		.eps = &ep,
 		.attempt = peek,
 		.look_around = look_around,
+		.imminent = imminent,
 	};
 
 	return shmqi_chime_poll(&waiter);
@@ -81,9 +87,7 @@ int shmq_producer_fd(struct shmq_producer *p)
 		r = equip(&p->ep);
 	if (r < 0)
 		return r;
-	/* Until a send finds no room. */
-	if (r > 0)
-		shmqi_chime_strike(&p->ep);
+	/* Readable until a send finds no room. */
 	return shmqi_chime_fd(p->ep.chime);
 }
 

@@ -46,6 +46,8 @@ struct waiter {
 	int64_t (*attempt)(void *self);
 	/* After arming: an outlook, or a negative errno. */
 	int (*look_around)(void *self);
+	/* Is somebody just doing what we wait for? NULL: cannot be told. */
+	bool (*imminent)(void *self);
 };
 
 /*
