@@ -6,7 +6,9 @@ dist_man_MANS += \
 	doc/man/shmq.1 \
 	doc/man/shmq_close.3 \
 	doc/man/shmq_commit.3 \
+	doc/man/shmq_consumer_cancel.3 \
 	doc/man/shmq_consumer_close.3 \
+	doc/man/shmq_consumer_fd.3 \
 	doc/man/shmq_consumer_lost.3 \
 	doc/man/shmq_consumer_open.3 \
 	doc/man/shmq_discard.3 \
@@ -20,7 +22,9 @@ dist_man_MANS += \
 	doc/man/shmq_open.3 \
 	doc/man/shmq_open_anonymous.3 \
 	doc/man/shmq_open_fd.3 \
+	doc/man/shmq_producer_cancel.3 \
 	doc/man/shmq_producer_close.3 \
+	doc/man/shmq_producer_fd.3 \
 	doc/man/shmq_producer_open.3 \
 	doc/man/shmq_receive.3 \
 	doc/man/shmq_recover.3 \
@@ -36,7 +40,9 @@ dist_man_MANS += \
 	doc/man/shmq_stat_member.3 \
 	doc/man/shmq_strerror.3 \
 	doc/man/shmq_unlink.3 \
+	doc/man/shmq_until.3 \
 	doc/man/shmq_version.3 \
+	doc/man/shmq_wait.3 \
 	doc/man/libshmq.7
 
 EXTRA_DIST += \

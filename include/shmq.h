@@ -21,8 +21,10 @@
  * words of this library, shmq_errdetail() says what exactly was wrong with the
  * last queue that the calling thread failed to open.
  *
- * Times are int64_t nanoseconds: SHMQ_NOWAIT, SHMQ_FOREVER or a positive time.
- * A call that may wait returns -EINTR when a signal handler ran meanwhile.
+ * Times are int64_t nanoseconds: SHMQ_NOWAIT, SHMQ_FOREVER, a positive time, or
+ * a point in time from shmq_until(). A call that may wait returns -EINTR when a
+ * signal handler ran meanwhile. Whoever wakes up without a reason goes to sleep
+ * again unnoticed.
  *
  * In every comment below:
  *   Blocks    whether the call may sleep, and for what
@@ -51,6 +53,18 @@ extern "C" {
 
 #define SHMQ_NOWAIT ((int64_t)0)
 #define SHMQ_FOREVER ((int64_t)-1)
+
+/*
+ * A point in time, for any timeout_ns: wait until CLOCK_MONOTONIC says
+ * monotonic_ns, however often the wait is begun again. One that is past makes
+ * a call try once and return -ETIMEDOUT.
+ *
+ *   monotonic_ns  1 to 2^62 nanoseconds; what is outside counts as the nearest
+ *
+ * Blocks never · Shared anybody · Progress independent of other processes
+ * Return    a value below SHMQ_FOREVER that stands for that time
+ */
+int64_t shmq_until(int64_t monotonic_ns);
 
 /* ------------------------------------------------------------------ flags */
 
@@ -313,8 +327,8 @@ void shmq_producer_close(struct shmq_producer *p);
  * Order     whoever receives the message sees all that this thread stored
  *           before; messages of one producer are received in sending order
  * Return    0; -EAGAIN (full, SHMQ_NOWAIT), -ETIMEDOUT (full, time is up),
- *           -EMSGSIZE (too large), -EINTR, -EIDRM (full, and the queue has been
- *           unlinked), -EBUSY (a reservation is open), -EINVAL, -ESTALE
+ *           -EMSGSIZE (too large), -EINTR, -ECANCELED, -EIDRM (full, and the
+ *           queue has been unlinked), -EBUSY (a reservation is open), -EINVAL, -ESTALE
  *           (inherited by fork), -EBADMSG (the queue is damaged), -EOVERFLOW
  *           (2^62 bytes or 2^57 messages have passed through)
  */
@@ -420,7 +434,7 @@ void shmq_consumer_close(struct shmq_consumer *c);
  *           the messages in one order, that of their numbers
  * Return    the message's length; -EAGAIN (none, SHMQ_NOWAIT), -ETIMEDOUT
  *           (none, time is up), -EMSGSIZE (larger than size; it stays in the
- *           queue), -EINTR, -EIDRM (none, and the queue has been unlinked),
+ *           queue), -EINTR, -ECANCELED, -EIDRM (none, and the queue has been unlinked),
  *           -ENOBUFS (as shmq_receive), -EINVAL, -ESTALE, -EBADMSG
  */
 ssize_t shmq_recv(struct shmq_consumer *c, void *buf, size_t size,
@@ -449,6 +463,95 @@ int shmq_receive(struct shmq_consumer *c, struct shmq_msg *msgs, unsigned max,
  * Return    0, also if nothing was borrowed; -ESTALE, -EINVAL
  */
 int shmq_release(struct shmq_consumer *c);
+
+/*
+ * Wait until one of several consumers, of any queues, has a message. The next
+ * one of the list gets its turn when several have.
+ *
+ *   cs          consumers of the calling thread; one may be there twice
+ *   n           1 to 128
+ *   timeout_ns  how long to wait
+ *
+ * A competing consumer may find that another one was faster: then its receive
+ * returns -EAGAIN, as it may for a message that was recalled by its sender's
+ * death.
+ *
+ * Blocks    while none has a message, up to the timeout; in one system call
+ *           where the kernel has futex_waitv. Where it has not, each consumer
+ *           gets a descriptor as from shmq_consumer_fd(), and keeps it; where
+ *           that fails too, by looking every 5 ms
+ * Shared    all of them belong to the calling thread
+ * Progress  as shmq_recv
+ * Return    the index of a consumer with a message, 0 to n - 1; -EAGAIN (none,
+ *           SHMQ_NOWAIT), -ETIMEDOUT, -EINTR, -ECANCELED (one of them was
+ *           cancelled), -EIDRM (none, and one of the queues has been
+ *           unlinked), -EINVAL, -ESTALE, -EBADMSG (one of the queues is
+ *           damaged)
+ */
+int shmq_wait(struct shmq_consumer *const *cs, unsigned n, int64_t timeout_ns);
+
+/*
+ * A descriptor for event loops: readable while a message waits for this
+ * consumer. For poll, select, epoll (with EPOLLET too) and io_uring; only
+ * readability means something. It stays the consumer's: do not read or close
+ * it. shmq_consumer_close() closes it, a forked child does not keep it.
+ *
+ * When it is readable, receive without waiting until a receive returns
+ * -EAGAIN: only that arms it again. So it may also be readable when nothing is
+ * there; with SHMQ_NOWAIT that costs one receive. While it has not been armed
+ * producers make no system call. The first call of this function arms it.
+ *
+ * With a descriptor, a receive with SHMQ_NOWAIT that finds nothing goes to
+ * sleep, so to say, and answers as one that sleeps: -ECANCELED, -EIDRM. The
+ * latter leaves the descriptor readable.
+ *
+ * It is made of a FIFO beside the queue's file, or in the runtime directory if
+ * the queue has none or nothing may be made there; a socket in the abstract
+ * namespace, for who cannot reach that FIFO; a timer, which runs only while
+ * the group has other consumers, or an open claim is in the way; and an epoll
+ * descriptor over these. Neither reaches a producer that is in another network
+ * namespace and sees another directory, or that has no descriptor left.
+ *
+ * Blocks    for the file system only
+ * Shared    c belongs to one thread; any thread may poll the descriptor
+ * Progress  who dies owning one leaves its FIFO to whoever cleans up after it
+ * Return    the descriptor, the same each time; -EINVAL, -ESTALE, -EMFILE,
+ *           -ENFILE, -ENOMEM, -ENOSPC, -EDQUOT, -EACCES, -EPERM, -EROFS,
+ *           -ENOENT, -ENOTDIR, -ELOOP, -EIO, -ENOSYS
+ */
+int shmq_consumer_fd(struct shmq_consumer *c);
+
+/*
+ * The same for a producer: readable while there is room. (What is readable is
+ * an epoll descriptor, which cannot be writable.) It is readable until a send
+ * returns -EAGAIN, and again when a consumer has made room since; which may be
+ * too little for a large message, and then the send says -EAGAIN again. So
+ * poll it only after a send has said so.
+ *
+ * Blocks, Shared, Progress, Return  as shmq_consumer_fd
+ */
+int shmq_producer_fd(struct shmq_producer *p);
+
+/*
+ * End the wait that the consumer's thread is in, or else the next one that it
+ * begins, with -ECANCELED. Its descriptor, if it has one, becomes readable, and
+ * the receive that then finds nothing says so. A call that need not wait is not
+ * affected, and a wait that ends by itself leaves it to the next. Twice before
+ * it is noticed is once.
+ *
+ * Blocks    never
+ * Shared    any thread, and signal handlers, as long as c is not being closed
+ * Progress  independent of other processes
+ * Return    0; -EINVAL, -ESTALE
+ */
+int shmq_consumer_cancel(struct shmq_consumer *c);
+
+/*
+ * The same for a producer that waits for room.
+ *
+ * Blocks, Shared, Progress, Return  as shmq_consumer_cancel
+ */
+int shmq_producer_cancel(struct shmq_producer *p);
 
 /*
  * How many messages this consumer has missed so far: none, except from

@@ -14,7 +14,7 @@ void shmqi_consumer_release_slots(struct shmq_consumer *c, unsigned from)
 	for (unsigned k = from; k < c->slots; k++)
 		claim_done(&c->claims[k]);
 	c->slots = from;
-	bell_look(&c->control->send);
+	bell_look(&c->ep, &c->control->send);
 }
 
 /*
@@ -57,7 +57,7 @@ static int64_t adopt_spans(struct shmq_consumer *c, const struct wanted *w,
 	for (;;) {
 		int r;
 
-		a->messages = w->msgs ? w->max - (unsigned)n : 1;
+		a->messages = w->msgs ? w->max - (unsigned)n : !w->peek;
 		r = shmqi_returned_adopt(c->ep.seg, a);
 		if (r == 0)
 			c->returns_seen = returns;
@@ -97,6 +97,6 @@ int64_t shmqi_consumer_adopt(struct shmq_consumer *c, const struct wanted *w)
 	/* A copy is done with at once. */
 	if (adoption.slots > c->slots)
 		claim_done(&c->claims[adoption.slots - 1]);
-	bell_look(&c->control->send);
+	bell_look(&c->ep, &c->control->send);
 	return n;
 }

@@ -77,7 +77,7 @@ int shmq_send_batch(struct shmq_producer *p, const struct iovec *messages,
 
 	if (r)
 		return r;
-	if ((!messages && n) || timeout_ns < SHMQ_FOREVER)
+	if ((!messages && n) || !timeout_valid(timeout_ns))
 		return -EINVAL;
 	if (n > INT_MAX)
 		n = INT_MAX;

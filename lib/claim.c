@@ -2,6 +2,7 @@
 /* Claiming at the tail: among many producers, and when there is no room. */
 #include "config.h"
 
+#include "chime.h"
 #include "error.h"
 #include "groups.h"
 #include "members.h"
@@ -127,17 +128,20 @@ int shmqi_claim_wait(struct shmq_producer *p, uint64_t span, uint64_t count,
 		     int64_t timeout_ns, struct span *open)
 {
 	struct call call = { p, span, count, open };
+	struct alarm alarm = { &p->control->send, 0 };
+	struct endpoint *ep = &p->ep;
 	struct waiter waiter = {
 		.self = &call,
-		.bell = &p->control->send,
-		.control = p->control,
-		.sleeps = &p->ep.member->sleeps,
+		.n = 1,
+		.alarms = &alarm,
+		.eps = &ep,
 		.spin = &p->spin,
 		.attempt = attempt,
 		.look_around = look_around_waiting,
 	};
 
 	if (timeout_ns == SHMQ_NOWAIT)
-		return poll_again(&call);
-	return (int)shmqi_wait(&waiter, timeout_ns);
+		return ep->chime ? (int)shmqi_chime_poll(&waiter) :
+				   poll_again(&call);
+	return (int)shmqi_wait(&waiter, shmqi_wait_deadline(timeout_ns));
 }

@@ -113,7 +113,7 @@ static bool claim_look(struct shmq_consumer *c, const struct look *look)
 static void let_go(struct shmq_consumer *c)
 {
 	claim_done(&c->claims[0]);
-	bell_look(&c->control->send);
+	bell_look(&c->ep, &c->control->send);
 }
 
 /* The claim is won. -EAGAIN: it held nothing but skipped records. */
@@ -147,6 +147,10 @@ int64_t shmqi_competing_take(struct shmq_consumer *c, const struct wanted *w)
 			if (!cursor_unchanged(&c->group->cursor, look.at))
 				continue;
 			r = r ? r : -EAGAIN;
+			break;
+		}
+		if (w->peek && look.n) {
+			r = 1;
 			break;
 		}
 		r = keep_loan(c);

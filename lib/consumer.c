@@ -8,6 +8,7 @@
 
 #include <shmq.h>
 
+#include "chime.h"
 #include "error.h"
 #include "group.h"
 #include "groups.h"
@@ -52,6 +53,19 @@ take(struct shmq_consumer *c, const struct wanted *w)
 		return shmqi_competing_take(c, w);
 	return w->msgs ? serial_borrow(c, w->msgs, w->max) :
 			 serial_copy(c, w->buf, w->size);
+}
+
+int64_t shmqi_consumer_peek(struct shmq_consumer *c)
+{
+	const struct wanted wanted = { .size = SIZE_MAX, .peek = true };
+
+	if (returned_waits(c)) {
+		int64_t r = shmqi_consumer_adopt(c, &wanted);
+
+		if (r != -EAGAIN)
+			return r == -EMSGSIZE ? 1 : r;
+	}
+	return c->serial ? serial_peek(c) : shmqi_competing_take(c, &wanted);
 }
 
 static int64_t attempt(void *self)
@@ -140,11 +154,31 @@ static int look_around(struct shmq_consumer *c, bool rounds)
 	return r;
 }
 
+bool shmqi_consumer_imminent(const struct shmq_consumer *c)
+{
+	return cursor_pos(&c->control->tail) !=
+	       (c->serial ? c->pos : cursor_pos(&c->group->cursor));
+}
+
+static bool imminent(void *self)
+{
+	return shmqi_consumer_imminent(((struct call *)self)->c);
+}
+
+int shmqi_consumer_look_around(struct shmq_consumer *c)
+{
+	return look_around(c, shmqi_rounds_due(&c->rounds));
+}
+
 static int look_around_waiting(void *self)
 {
-	struct shmq_consumer *c = ((struct call *)self)->c;
+	return shmqi_consumer_look_around(((struct call *)self)->c);
+}
 
-	return look_around(c, shmqi_rounds_due(&c->rounds));
+void shmqi_consumer_rounds(struct shmq_consumer *c)
+{
+	if (!rounds_skip(&c->rounds) && shmqi_rounds_due(&c->rounds))
+		look_around(c, true);
 }
 
 /*
@@ -179,19 +213,30 @@ static __attribute__((noinline)) int64_t
 take_slowly(struct shmq_consumer *c, const struct wanted *w, int64_t timeout_ns)
 {
 	struct call call = { c, w };
+	struct alarm alarm = { &c->control->recv, 0 };
+	struct endpoint *ep = &c->ep;
 	struct waiter waiter = {
 		.self = &call,
-		.bell = &c->control->recv,
-		.control = c->control,
-		.sleeps = &c->ep.member->sleeps,
+		.n = 1,
+		.alarms = &alarm,
+		.eps = &ep,
 		.spin = &c->spin,
 		.attempt = attempt,
 		.look_around = look_around_waiting,
+		.imminent = imminent,
 	};
 
 	if (timeout_ns == SHMQ_NOWAIT)
-		return poll_again(&call);
-	return shmqi_wait(&waiter, timeout_ns);
+		return ep->chime ? shmqi_chime_poll(&waiter) :
+				   poll_again(&call);
+	return shmqi_wait(&waiter, shmqi_wait_deadline(timeout_ns));
+}
+
+/* Not now, and it costs nothing to say so. */
+static inline bool skip(struct shmq_consumer *c, int64_t timeout_ns)
+{
+	return timeout_ns == SHMQ_NOWAIT && !c->ep.chime &&
+	       rounds_skip(&c->rounds);
 }
 
 static __attribute__((always_inline)) inline int64_t
@@ -199,7 +244,7 @@ receive(struct shmq_consumer *c, const struct wanted *w, int64_t timeout_ns)
 {
 	int64_t r;
 
-	if (unlikely(timeout_ns < SHMQ_FOREVER))
+	if (unlikely(!timeout_valid(timeout_ns)))
 		return -EINVAL;
 	r = take(c, w);
 	if (r != -EAGAIN) {
@@ -207,7 +252,7 @@ receive(struct shmq_consumer *c, const struct wanted *w, int64_t timeout_ns)
 			busy_rounds(c);
 		return r;
 	}
-	if (timeout_ns == SHMQ_NOWAIT && rounds_skip(&c->rounds))
+	if (skip(c, timeout_ns))
 		return -EAGAIN;
 	return take_slowly(c, w, timeout_ns);
 }
@@ -235,7 +280,7 @@ ssize_t shmq_recv(struct shmq_consumer *c, void *buf, size_t size,
 
 		if (likely(r != -EAGAIN))
 			return (ssize_t)r;
-		if (timeout_ns == SHMQ_NOWAIT && rounds_skip(&c->rounds))
+		if (skip(c, timeout_ns))
 			return -EAGAIN;
 	}
 	return recv_slowly(c, buf, size, timeout_ns);
@@ -307,8 +352,8 @@ static int join(struct shmq_consumer *c, uint32_t group, const char *name)
 	r = shmqi_group_is(seg, group, name) ? begin(c, group) : -EAGAIN;
 	shmqi_member_enter(&c->ep, SH_MEMBER_CONSUMER);
 	/* Whoever sleeps without a bound does so because we were not here. */
-	bell_look(&c->control->send);
-	bell_look(&c->control->recv);
+	bell_look(&c->ep, &c->control->send);
+	bell_look(&c->ep, &c->control->recv);
 	if (r)
 		shmqi_member_leave(&c->ep, false);
 	return r;
@@ -382,8 +427,8 @@ static void leave(struct shmq_consumer *c)
 	/* edge RETURN: pairs with shmqi_consumer_adopt */
 	if (held)
 		add_release(&c->group->returns, 1);
-	bell_look(&c->control->recv);
-	bell_look(&c->control->send);
+	bell_look(&c->ep, &c->control->recv);
+	bell_look(&c->ep, &c->control->send);
 }
 
 void shmq_consumer_close(struct shmq_consumer *c)
@@ -393,6 +438,7 @@ void shmq_consumer_close(struct shmq_consumer *c)
 		return;
 	if (c->ep.magic == ENDPOINT_CONSUMER) {
 		pthread_mutex_lock(&c->ep.seg->lock);
+		shmqi_chime_close(&c->ep);
 		leave(c);
 		pthread_mutex_unlock(&c->ep.seg->lock);
 	}

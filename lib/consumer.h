@@ -28,6 +28,7 @@ struct shmq_consumer {
 	uint32_t group_index;
 	bool serial;
 	uint32_t spin;
+	uint32_t next; /* where shmq_wait() begins, if this is its first */
 	struct rounds rounds;
 	uint64_t returns_seen; /* group.returns when nothing was left */
 
@@ -55,6 +56,7 @@ struct wanted {
 	unsigned max;
 	void *buf;
 	size_t size;
+	bool peek; /* neither: only say 1 if there is a message */
 };
 
 /*
@@ -69,6 +71,25 @@ int64_t shmqi_consumer_adopt(struct shmq_consumer *c, const struct wanted *w);
 /* Done with everything on loan. */
 void shmqi_competing_release(struct shmq_consumer *c);
 void shmqi_consumer_release_slots(struct shmq_consumer *c, unsigned from);
+
+/*
+ * Is there a message? 1, -EAGAIN or another error. Skipped records before it
+ * are done with.
+ */
+int64_t shmqi_consumer_peek(struct shmq_consumer *c);
+
+/* After arming: an outlook, or a negative errno. */
+int shmqi_consumer_look_around(struct shmq_consumer *c);
+
+/* Is there a claim, or a record, at its position? Cheap. */
+bool shmqi_consumer_imminent(const struct shmq_consumer *c);
+
+/* For shmq_wait(): a chime if it has none, >= 0; poll it, see chime.h. */
+int shmqi_consumer_equip(struct shmq_consumer *c);
+int64_t shmqi_consumer_poll(struct shmq_consumer *c);
+
+/* Look around if it is time, as a receive does that finds nothing. */
+void shmqi_consumer_rounds(struct shmq_consumer *c);
 
 static inline void msg_fill(struct shmq_msg *msg, const struct found *found,
 			    uint64_t seq, bool redelivered)

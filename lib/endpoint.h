@@ -9,10 +9,13 @@
 
 #include <stdint.h>
 
+#include "atomic.h"
 #include "segment.h"
 
 #define ENDPOINT_PRODUCER 0x50524f44u
 #define ENDPOINT_CONSUMER 0x434f4e53u
+
+struct chime;
 
 struct endpoint {
 	uint32_t magic; /* ENDPOINT_; 0 after fork */
@@ -23,7 +26,21 @@ struct endpoint {
 	bool alone;
 	struct segment *seg;
 	struct sh_member *member;
+	struct chime *chime;        /* NULL: waits in the library only */
+	_Atomic uint32_t cancelled; /* 1: its next wait ends at once */
 };
+
+/*
+ * Has somebody cancelled its next wait? Said once. The fence orders what the
+ * sleeper has armed before this, as whoever cancels looks at the bell last.
+ */
+static inline bool endpoint_cancelled(struct endpoint *ep)
+{
+	full_fence();
+	return load_relaxed(&ep->cancelled) &&
+	       atomic_exchange_explicit(&ep->cancelled, 0,
+					memory_order_acq_rel);
+}
 
 /*
  * Make an endpoint of at least bytes, the first member of a larger structure,

@@ -26,6 +26,7 @@ static const struct {
 	{ EMSGSIZE, "the message is larger than the buffer, or than a quarter "
 		    "of the queue's capacity" },
 	{ EINTR, "a signal handler ran while waiting" },
+	{ ECANCELED, "the wait was cancelled" },
 	{ EIDRM, "the queue has been unlinked, and there is nothing left to "
 		 "wait for; open it again" },
 	{ EBUSY, "in use: a single producer, or a group's only consumer, or a "

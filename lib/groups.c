@@ -103,7 +103,7 @@ static int finish_removing(struct segment *seg, uint32_t group)
 				return r;
 	}
 	set_state(seg, group, SH_GROUP_FREE);
-	bell_look(&seg->control->send);
+	shmqi_bell_ring(seg, &seg->control->send);
 	return 0;
 }
 

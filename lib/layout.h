@@ -38,6 +38,7 @@
  *   MOVE      an adopter of returned spans  room seekers          the new holder
  *   RETURN    a closer, a rescuer           consumers             returned spans
  *   ARM       a sleeper                     wakers                (with membarrier)
+ *                                                                 its chime
  */
 #ifndef SHMQI_LAYOUT_H
 #define SHMQI_LAYOUT_H
@@ -102,14 +103,22 @@ struct sh_cursor {
 			      hi: sequence << 6 | high 6 bits of owner */
 };
 
-/* Where one side sleeps. Awake wakers only read it. */
+/*
+ * Where one side sleeps. Awake wakers only read lo. A waker that has struck all
+ * chimes takes CHIMES back, by a swap of both words: only if nobody has armed
+ * one since it began.
+ */
 struct sh_bell {
-	_Atomic uint64_t word; /* SH_BELL_ bits; the lower half is the futex */
+	struct sh_pair at; /* lo: SH_BELL_ bits; its lower half is the futex,
+			      whose bits from 1 on count the rings.
+			      hi: how often a chime was armed */
 };
 #define SH_BELL_ARMED UINT64_C(1) /* somebody may be asleep */
 #define SH_BELL_FENCED (UINT64_C(1) << 32)
+#define SH_BELL_CHIMES (UINT64_C(1) << 33) /* some member's chime is armed */
 /* FENCED: membarrier does not reach every waker, so each passes a fence before
  * it looks. Never taken back. */
+#define SH_BELL_ASKS (SH_BELL_ARMED | SH_BELL_FENCED | SH_BELL_CHIMES)
 
 /* Words on lines of their own: pairs of lines, for the adjacent prefetcher. */
 struct sh_control {
@@ -118,9 +127,9 @@ struct sh_control {
 				       after it has published */
 	uint8_t pad0[112];
 	struct sh_bell recv; /* 128  consumers sleep here */
-	uint8_t pad1[120];
+	uint8_t pad1[112];
 	struct sh_bell send; /* 256  producers sleep here */
-	uint8_t pad2[120];
+	uint8_t pad2[112];
 	_Atomic uint32_t moved;      /* 384  1: the name is being removed */
 	_Atomic uint32_t member_top; /* 388  entries from here on are unused;
 					      grows only */
@@ -196,8 +205,8 @@ struct sh_claim {
 /*
  * A member entry. Its lease is the lock on byte SH_LEASE_MEMBER + index of the
  * file: whoever holds that may write the entry, and nobody else, except that
- * helpers may turn ANNOUNCED into OWNED, rescuers drop a stale ADOPTING, and
- * anybody may note what it saw in watch_*.
+ * helpers may turn ANNOUNCED into OWNED, rescuers drop a stale ADOPTING,
+ * wakers make chime_armed even, and anybody may note what it saw in watch_*.
  */
 struct sh_member {
 	_Atomic uint32_t state; /*   0  SH_MEMBER_ */
@@ -215,10 +224,20 @@ struct sh_member {
 	_Atomic uint64_t sleeps;     /*  88  times it went to sleep */
 	_Atomic uint32_t slots;      /*  96  claim slots in use are below this;
 					     at least 1, grows while it lives */
-	uint8_t pad0[28];
+	uint32_t pad0;
+	/* Of one who waits through a descriptor: chime.h. */
+	_Atomic uint64_t chime_armed; /* 104  odd: strike it, then make it
+					      even; never an old value again */
+	_Atomic uint64_t chime_name;  /* 112  random, of its FIFO and socket;
+					      0: there is none */
+	_Atomic uint32_t chime_place; /* 120  SH_CHIME_ */
+	_Atomic uint32_t chime_sent;  /* 124  1: its socket has been used */
 
 	struct sh_claim claims[SH_CLAIMS]; /* 128 */
 };
+#define SH_CHIME_SOCKET 0u  /* there is no FIFO */
+#define SH_CHIME_BESIDE 1u  /* a FIFO beside the queue's file */
+#define SH_CHIME_RUNTIME 2u /* a FIFO in the runtime directory */
 #define SH_MEMBER_FREE 0u
 #define SH_MEMBER_PRODUCER 1u
 #define SH_MEMBER_CONSUMER 2u
@@ -328,6 +347,10 @@ SH_AT(sh_member, watch_ns, 72);
 SH_AT(sh_member, epoch, 80);
 SH_AT(sh_member, sleeps, 88);
 SH_AT(sh_member, slots, 96);
+SH_AT(sh_member, chime_armed, 104);
+SH_AT(sh_member, chime_name, 112);
+SH_AT(sh_member, chime_place, 120);
+SH_AT(sh_member, chime_sent, 124);
 SH_AT(sh_member, claims, 128);
 static_assert(sizeof(struct sh_member) == 1152, "sh_member");
 static_assert(sizeof(struct sh_bound) == 16, "sh_bound");

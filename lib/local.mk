@@ -6,6 +6,8 @@ lib_libshmqi_la_SOURCES = \
 	lib/adopt.c \
 	lib/atomic.h \
 	lib/batch.c \
+	lib/chime.c \
+	lib/chime.h \
 	lib/claim.c \
 	lib/competing.c \
 	lib/consumer.c \
@@ -13,6 +15,7 @@ lib_libshmqi_la_SOURCES = \
 	lib/copy.h \
 	lib/cursor.c \
 	lib/cursor.h \
+	lib/descriptor.c \
 	lib/endpoint.c \
 	lib/endpoint.h \
 	lib/error.c \
@@ -48,11 +51,14 @@ lib_libshmqi_la_SOURCES = \
 	lib/room.h \
 	lib/segment.c \
 	lib/segment.h \
+	lib/select.c \
 	lib/serial.c \
 	lib/serial.h \
 	lib/stat.c \
 	lib/storage.c \
 	lib/storage.h \
+	lib/strike.c \
+	lib/strike.h \
 	lib/tsan.h \
 	lib/wait.c \
 	lib/wait.h \

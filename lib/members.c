@@ -112,6 +112,8 @@ static void introduce(struct sh_member *member, const struct joining *joining)
 	store_relaxed(&member->watch_ns, 0);
 	store_relaxed(&member->sleeps, 0);
 	store_relaxed(&member->slots, 1);
+	store_relaxed(&member->chime_name, 0);
+	store_relaxed(&member->chime_armed, 0);
 	for (unsigned k = 0; k < SH_CLAIMS; k++)
 		store_relaxed(&member->claims[k].word, SH_CLAIM_NONE);
 }

@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "chime.h"
 #include "copy.h"
 #include "error.h"
 #include "handle.h"
@@ -220,6 +221,7 @@ void shmq_producer_close(struct shmq_producer *p)
 		if (p->reserved)
 			finish_reserved(p, 0, SH_RECORD_SKIP);
 		pthread_mutex_lock(&seg->lock);
+		shmqi_chime_close(&p->ep);
 		shmqi_member_leave(&p->ep, false);
 		pthread_mutex_unlock(&seg->lock);
 	}

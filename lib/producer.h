@@ -98,7 +98,7 @@ static inline int claim_now(struct shmq_producer *p, uint64_t span,
 			    shmqi_claim_among_many(p, span, count, open);
 
 	if (likely(!r))
-		bell_look(&p->control->recv);
+		bell_look(&p->ep, &p->control->recv);
 	return r;
 }
 
@@ -108,7 +108,7 @@ static inline int claim(struct shmq_producer *p, uint64_t span, uint64_t count,
 {
 	int r;
 
-	if (unlikely(timeout_ns < SHMQ_FOREVER))
+	if (unlikely(!timeout_valid(timeout_ns)))
 		return -EINVAL;
 	r = claim_now(p, span, count, open);
 	if (likely(r != -EAGAIN))
@@ -131,7 +131,7 @@ static inline void claim_finish(struct shmq_producer *p, uint64_t seq)
 		cursor_number(&p->control->tail, seq);
 	else
 		claim_done(p->claim);
-	bell_look(&p->control->recv);
+	bell_look(&p->ep, &p->control->recv);
 }
 
 #endif

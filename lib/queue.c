@@ -210,8 +210,8 @@ static void say_moved(struct segment *seg, uint32_t moved)
 	if (!moved)
 		return;
 	full_fence();
-	shmqi_bell_ring(&seg->control->recv);
-	shmqi_bell_ring(&seg->control->send);
+	shmqi_bell_ring(seg, &seg->control->recv);
+	shmqi_bell_ring(seg, &seg->control->send);
 }
 
 /*

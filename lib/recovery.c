@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <sched.h>
 
+#include "chime.h"
 #include "cursor.h"
 #include "group.h"
 #include "lease.h"
@@ -203,6 +204,8 @@ int shmqi_recover_member(struct segment *seg, uint32_t index)
 		return r == -EBUSY ? 0 : r;
 	/* It may have left, or been cleaned up, before we got the lease. */
 	state = load_acquire(&member->state);
+	if (state == SH_MEMBER_PRODUCER || state == SH_MEMBER_CONSUMER)
+		shmqi_chime_sweep(seg, index);
 	if (state == SH_MEMBER_PRODUCER)
 		r = finish_producer(seg, index);
 	else if (state == SH_MEMBER_CONSUMER)
@@ -212,8 +215,8 @@ int shmqi_recover_member(struct segment *seg, uint32_t index)
 		return r;
 	if (state == SH_MEMBER_PRODUCER || state == SH_MEMBER_CONSUMER)
 		add_release(&seg->control->recoveries, 1);
-	bell_look(&seg->control->recv);
-	bell_look(&seg->control->send);
+	shmqi_bell_ring(seg, &seg->control->recv);
+	shmqi_bell_ring(seg, &seg->control->send);
 	return 1;
 }
 

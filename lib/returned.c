@@ -188,7 +188,7 @@ static int measure(struct adoption *a, uint64_t pos, uint64_t end)
 			return -EBADMSG;
 		if (!(found.flags & SH_RECORD_SKIP)) {
 			if (messages == a->messages)
-				return 0;
+				return messages ? 0 : -EMSGSIZE;
 			if (found.size > a->max_size)
 				return messages ? 0 : -EMSGSIZE;
 			messages++;

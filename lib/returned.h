@@ -24,7 +24,7 @@ struct adoption {
 	unsigned first_slot; /* below this its slots are for something else */
 	unsigned slots;      /* its claim slots in use; grows */
 	bool join;           /* a span that follows the last slot extends it */
-	unsigned messages;   /* at most */
+	unsigned messages;   /* at most; 0: skipped records only */
 	uint64_t max_size;   /* of a message, or it is left there */
 	uint64_t pos, end;   /* what it got */
 };
@@ -33,7 +33,7 @@ struct adoption {
  * Move the returned messages of the group that come first, as many as are
  * wanted and adjacent, to a claim slot of the adopter. 1: done; 0: there are
  * none; -EAGAIN: there are, and somebody else is at them; -EMSGSIZE: the first
- * message is larger than max_size; -ENOBUFS: no slot is left; -EBADMSG.
+ * message is larger than max_size, or none is wanted; -ENOBUFS: no slot is left; -EBADMSG.
  */
 int shmqi_returned_adopt(struct segment *seg, struct adoption *adoption);
 

@@ -82,8 +82,8 @@ static uint64_t look_once(const struct segment *seg, uint64_t tail,
 	return lowest;
 }
 
-static bool look(const struct segment *seg, uint64_t tail,
-		 const struct view *view, uint64_t *lowest)
+static bool look_for_lowest(const struct segment *seg, uint64_t tail,
+			    const struct view *view, uint64_t *lowest)
 {
 	for (int i = 0; i < LOOKS; i++) {
 		/* edge MOVE: pairs with span_move, place_group */
@@ -101,7 +101,7 @@ bool shmqi_room_lowest(const struct segment *seg, uint64_t tail,
 {
 	static const struct view all = { NO_GROUP, true };
 
-	return look(seg, tail, &all, lowest);
+	return look_for_lowest(seg, tail, &all, lowest);
 }
 
 bool shmqi_room_kept(const struct segment *seg, uint64_t tail, uint32_t except,
@@ -109,7 +109,7 @@ bool shmqi_room_kept(const struct segment *seg, uint64_t tail, uint32_t except,
 {
 	const struct view received = { except, false };
 
-	return look(seg, tail, &received, lowest);
+	return look_for_lowest(seg, tail, &received, lowest);
 }
 
 bool shmqi_room_consumers(const struct segment *seg)

@@ -19,12 +19,14 @@
 #include <bsd/string.h>
 
 #include "atomic.h"
+#include "chime.h"
 #include "cursor.h"
 #include "endpoint.h"
 #include "error.h"
 #include "map.h"
 #include "segment.h"
 #include "storage.h"
+#include "strike.h"
 #include "tsan.h"
 #include "wake.h"
 
@@ -75,8 +77,11 @@ static struct segment *new_segment(const struct geometry *geo, int fd,
 	seg->lease_fd = -1;
 	pthread_mutex_init(&seg->lock, NULL);
 	seg->endpoints = calloc(geo->member_entries, sizeof(*seg->endpoints));
+	seg->chimes = calloc(geo->member_entries, sizeof(*seg->chimes));
 	seg->sharers = calloc(geo->max_groups, sizeof(*seg->sharers));
-	if (!seg->endpoints || !seg->sharers) {
+	seg->strikers = shmqi_strikers_new(geo->member_entries);
+	if (!seg->endpoints || !seg->chimes || !seg->sharers ||
+	    !seg->strikers) {
 		seg->share_fd = -1;
 		shmqi_segment_destroy(seg);
 		return NULL;
@@ -269,7 +274,9 @@ void shmqi_segment_destroy(struct segment *seg)
 	if (seg->lease_fd >= 0)
 		close(seg->lease_fd);
 	pthread_mutex_destroy(&seg->lock);
+	shmqi_strikers_free(seg->strikers, seg->geo.member_entries);
 	free(seg->endpoints);
+	free(seg->chimes);
 	free(seg->sharers);
 	free(seg);
 }
@@ -327,9 +334,13 @@ unsigned shmqi_segment_forked(struct segment *seg)
 			continue;
 		seg->endpoints[i]->magic = 0;
 		seg->endpoints[i] = NULL;
+		if (seg->chimes[i])
+			shmqi_chime_forked(seg->chimes[i]);
+		seg->chimes[i] = NULL;
 		n++;
 	}
 	memset(seg->sharers, 0, seg->geo.max_groups * sizeof(*seg->sharers));
+	shmqi_strikers_forked(seg->strikers);
 	shmqi_bell_register(&seg->control->recv, &seg->control->send);
 	return n;
 }

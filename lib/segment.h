@@ -18,7 +18,9 @@
 #include "layout.h"
 #include "name.h"
 
+struct chime;
 struct endpoint;
+struct strikers;
 
 struct segment {
 	struct geometry geo;
@@ -47,8 +49,12 @@ struct segment {
 	 */
 	pthread_mutex_t lock;
 	struct endpoint **endpoints; /* by member entry: ours, or NULL */
+	struct chime **chimes;       /* likewise: of those who have one */
 	uint32_t *sharers;           /* by group: our consumers that share its
 					lease byte */
+
+	/* strike.c guards its own; for the life of the segment. */
+	struct strikers *strikers;
 
 	/* registry.c */
 	struct cds_lfht_node node;

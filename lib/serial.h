@@ -32,7 +32,7 @@ static inline void serial_release(struct shmq_consumer *c, uint64_t pos,
 	/* edge CURSOR: carries that we are done reading */
 	cursor_move(&c->group->cursor, pos);
 	c->released_pos = pos;
-	bell_look(&c->control->send);
+	bell_look(&c->ep, &c->control->send);
 }
 
 /* Read the record at pos, number seq. 1: there; 0: not yet; -EBADMSG. */
@@ -67,6 +67,21 @@ static inline int64_t serial_nothing(struct shmq_consumer *c, int r,
 			serial_release(c, pos, seq);
 	}
 	return r < 0 ? r : -EAGAIN;
+}
+
+/* Is there a message? Skipped records before it are done with. */
+static inline int64_t serial_peek(struct shmq_consumer *c)
+{
+	uint64_t pos = c->pos, seq = c->seq;
+	struct found found;
+	int r;
+
+	while ((r = serial_look(c, pos, seq, &found)) > 0 &&
+	       found.flags & SH_RECORD_SKIP) {
+		pos += found.span;
+		seq += found.count;
+	}
+	return r > 0 ? 1 : serial_nothing(c, r, pos, seq);
 }
 
 static inline int64_t serial_borrow(struct shmq_consumer *c,

@@ -4,11 +4,8 @@
 
 #include <errno.h>
 
-#include <shmq.h>
-
 #include "atomic.h"
 #include "wait.h"
-#include "wake.h"
 
 /*
  * Spinning pays only if the other side runs on another processor just now. A
@@ -16,7 +13,7 @@
  */
 static int64_t spin(const struct waiter *w)
 {
-	for (uint32_t i = *w->spin; i; i--) {
+	for (uint32_t i = *w->spin / w->n + 1; i; i--) {
 		int64_t r;
 
 		cpu_relax();
@@ -32,24 +29,14 @@ static int64_t spin(const struct waiter *w)
 	return -EAGAIN;
 }
 
-/* What one wait remembers from sleep to sleep. */
-struct sleeping {
-	int64_t deadline;
-	int64_t bound; /* of the last sleep; 0: there was none */
-};
-
-/* How long to sleep at most. */
-static int64_t bound_of(struct sleeping *s, int outlook, bool sure)
+int64_t shmqi_wait_bound(int64_t bound, int outlook, bool sure)
 {
 	if (outlook == OUTLOOK_RING && sure)
 		return INT64_MAX;
-	if (s->bound)
-		s->bound = s->bound * 2 < WAIT_BOUND_NS ? s->bound * 2 :
-							  WAIT_BOUND_NS;
-	else
-		s->bound = outlook == OUTLOOK_CLAIM ? WAIT_BOUND_CLAIM_NS :
-						      WAIT_BOUND_PEERS_NS;
-	return s->bound;
+	if (bound && bound != INT64_MAX)
+		return bound * 2 < WAIT_BOUND_NS ? bound * 2 : WAIT_BOUND_NS;
+	return outlook == OUTLOOK_CLAIM ? WAIT_BOUND_CLAIM_NS :
+					  WAIT_BOUND_PEERS_NS;
 }
 
 bool shmqi_rounds_due(struct rounds *rounds)
@@ -64,12 +51,23 @@ bool shmqi_rounds_due(struct rounds *rounds)
 	return true;
 }
 
-static int64_t deadline_of(int64_t timeout_ns)
+int64_t shmq_until(int64_t monotonic_ns)
+{
+	const int64_t most = INT64_MAX / 2;
+
+	if (monotonic_ns < 1)
+		monotonic_ns = 1;
+	return INT64_MIN + (monotonic_ns < most ? monotonic_ns : most);
+}
+
+int64_t shmqi_wait_deadline(int64_t timeout_ns)
 {
 	int64_t now;
 
 	if (timeout_ns == SHMQ_FOREVER)
 		return INT64_MAX;
+	if (timeout_ns < 0)
+		return timeout_ns - INT64_MIN;
 	now = shmqi_clock_ns();
 	return timeout_ns > INT64_MAX - now ? INT64_MAX : now + timeout_ns;
 }
@@ -80,10 +78,31 @@ static void count(_Atomic uint64_t *counter)
 	atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
 }
 
-/* One sleep. -EAGAIN: woken, or looked long enough; try again. */
-static int64_t sleep_once(const struct waiter *w, struct sleeping *s)
+void shmqi_wait_count(struct endpoint *ep, int outlook)
 {
-	bool sure = shmqi_bell_arm(w->bell);
+	if (outlook == OUTLOOK_CLAIM)
+		count(&ep->seg->control->stalls);
+	count(&ep->member->sleeps);
+}
+
+/* Armed, and nothing there: -EAGAIN, or why not to sleep. */
+static int may_sleep(const struct waiter *w)
+{
+	for (unsigned i = 0; i < w->n; i++) {
+		/* edge ARM: who removes a name says so before it rings */
+		if (load_acquire(&w->eps[i]->seg->control->moved))
+			return -EIDRM;
+		if (endpoint_cancelled(w->eps[i]))
+			return -ECANCELED;
+	}
+	return -EAGAIN;
+}
+
+/* One sleep. -EAGAIN: woken, or looked long enough; try again. */
+static int64_t sleep_once(const struct waiter *w, int64_t deadline,
+			  int64_t *bound)
+{
+	bool sure = shmqi_bells_arm(w->alarms, w->n);
 	int64_t r = w->attempt(w->self), until;
 	int outlook;
 
@@ -94,36 +113,37 @@ static int64_t sleep_once(const struct waiter *w, struct sleeping *s)
 		return outlook;
 	if (outlook == OUTLOOK_RETRY)
 		return -EAGAIN;
-	/* edge ARM: who removes a name says so before it rings */
-	if (load_acquire(&w->control->moved))
-		return -EIDRM;
-	until = bound_of(s, outlook, sure);
+	r = may_sleep(w);
+	if (r != -EAGAIN)
+		return r;
+	until = *bound = shmqi_wait_bound(*bound, outlook, sure);
 	if (until != INT64_MAX)
 		until += shmqi_clock_ns();
-	if (outlook == OUTLOOK_CLAIM)
-		count(&w->control->stalls);
-	count(w->sleeps);
-	r = shmqi_bell_sleep(w->bell,
-			     until < s->deadline ? until : s->deadline);
-	return r == -EINTR ? r : -EAGAIN;
+	for (unsigned i = 0; i < w->n; i++)
+		shmqi_wait_count(w->eps[i],
+				 w->n == 1 ? outlook : OUTLOOK_PEERS);
+	r = shmqi_bells_sleep(w->alarms, w->n,
+			      until < deadline ? until : deadline);
+	/* Rung for: who sleeps again looks soon, as if it had just come. */
+	if (r == 0)
+		*bound = 0;
+	return r == -EINTR || r == -ENOSYS ? r : -EAGAIN;
 }
 
-int64_t shmqi_wait(const struct waiter *w, int64_t timeout_ns)
+int64_t shmqi_wait(const struct waiter *w, int64_t deadline)
 {
-	struct sleeping s = { 0 };
-	int64_t r = spin(w);
+	int64_t r = spin(w), bound = 0;
 
 	if (r != -EAGAIN)
 		return r;
-	s.deadline = deadline_of(timeout_ns);
 	for (;;) {
-		r = sleep_once(w, &s);
+		r = sleep_once(w, deadline, &bound);
 		if (r != -EAGAIN)
 			return r;
 		r = spin(w);
 		if (r != -EAGAIN)
 			return r;
-		if (s.deadline != INT64_MAX && shmqi_clock_ns() >= s.deadline)
+		if (deadline != INT64_MAX && shmqi_clock_ns() >= deadline)
 			return -ETIMEDOUT;
 	}
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A wait: spin a little, then sleep, until a deadline. Producers and consumers
- * differ in what they try, in the bell, and in what keeps a sleep short.
+ * differ in what they try, in the bell, and in what keeps a sleep short. One
+ * wait may be for several consumers, then each has its bell.
  */
 #ifndef SHMQI_WAIT_H
 #define SHMQI_WAIT_H
@@ -9,7 +10,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "layout.h"
+#include <shmq.h>
+
+#include "endpoint.h"
+#include "wake.h"
 
 #define WAIT_SPIN_MIN 32u
 #define WAIT_SPIN_MAX 2048u
@@ -33,15 +37,17 @@ enum outlook {
 
 struct waiter {
 	void *self;
-	struct sh_bell *bell;
-	struct sh_control *control;
-	_Atomic uint64_t *sleeps; /* of the member, counted */
-	uint32_t *spin;           /* adapts: what spinning was worth */
+	unsigned n;           /* bells and endpoints */
+	struct alarm *alarms; /* at these bells */
+	struct endpoint *const *eps;
+	uint32_t *spin; /* adapts: what spinning was worth */
 
 	/* The operation: -EAGAIN as long as there is reason to wait. */
 	int64_t (*attempt)(void *self);
 	/* After arming: an outlook, or a negative errno. */
 	int (*look_around)(void *self);
+	/* Is somebody just doing what we wait for? NULL: cannot be told. */
+	bool (*imminent)(void *self);
 };
 
 /*
@@ -67,11 +73,31 @@ static inline bool rounds_skip(struct rounds *rounds)
 /* By the clock: is it time? Then whoever asked makes the round. */
 bool shmqi_rounds_due(struct rounds *rounds);
 
+/* Points in time are what shmq_until() gives: a range below SHMQ_FOREVER, but
+ * not the lowest number of all, which is rather a mistake. */
+static inline bool timeout_valid(int64_t timeout_ns)
+{
+	return timeout_ns >= SHMQ_FOREVER ||
+	       (timeout_ns <= INT64_MIN / 2 && timeout_ns != INT64_MIN);
+}
+
+/* When, of CLOCK_MONOTONIC, it is over. INT64_MAX: never. */
+int64_t shmqi_wait_deadline(int64_t timeout_ns);
+
 /*
- * Wait until attempt succeeds or fails otherwise, at most timeout_ns, or
- * SHMQ_FOREVER. Its result; -ETIMEDOUT, -EINTR, -EIDRM or what look_around
- * said.
+ * How long to sleep at most, after bound (0: the first time); INT64_MAX: no
+ * bound. sure: wakers can be relied on.
  */
-int64_t shmqi_wait(const struct waiter *waiter, int64_t timeout_ns);
+int64_t shmqi_wait_bound(int64_t bound, int outlook, bool sure);
+
+/* Count a sleep, for people. */
+void shmqi_wait_count(struct endpoint *ep, int outlook);
+
+/*
+ * Wait until attempt succeeds or fails otherwise, until deadline_ns. Its
+ * result; -ETIMEDOUT, -EINTR, -EIDRM, -ECANCELED or what look_around said;
+ * -ENOSYS, if n is not 1.
+ */
+int64_t shmqi_wait(const struct waiter *waiter, int64_t deadline_ns);
 
 #endif

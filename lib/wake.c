@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Sleeping and waking: the only caller of futex and membarrier. See wake.h. */
+/* Sleeping and waking: the only caller of futexes and membarrier. See wake.h. */
 #include "config.h"
 
 #include <errno.h>
@@ -10,7 +10,21 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "strike.h"
 #include "wake.h"
+
+/* Headers older than Linux 5.16 lack these. */
+#ifndef SYS_futex_waitv
+#define SYS_futex_waitv 449
+#endif
+#define WAITV_32 2u /* FUTEX_32; shared between processes */
+
+struct waitv {
+	uint64_t val;
+	uint64_t uaddr;
+	uint32_t flags;
+	uint32_t reserved;
+};
 
 static int64_t clock_ns(clockid_t clock)
 {
@@ -42,7 +56,7 @@ static long membarrier(int command)
 
 static void ask_for_fences(struct sh_bell *bell)
 {
-	atomic_fetch_or_explicit(&bell->word, SH_BELL_FENCED,
+	atomic_fetch_or_explicit(&bell->at.lo, SH_BELL_FENCED,
 				 memory_order_seq_cst);
 }
 
@@ -58,41 +72,108 @@ void shmqi_bell_register(struct sh_bell *a, struct sh_bell *b)
 }
 
 /*
- * The kernel clears the futex and wakes the sleepers in one call: whoever is
- * killed between clearing and waking would leave sleepers that nobody rings
- * for again. The futex is the lower half of the word; both architectures are
+ * The kernel counts on and wakes the sleepers in one call: whoever is killed
+ * between the two would leave sleepers that nobody rings for again. Two who
+ * ring at once may leave the bell armed for nobody, which costs a needless
+ * ring. The futex is the lower half of the word; both architectures are
  * little-endian.
  */
-void shmqi_bell_ring(struct sh_bell *bell)
+void shmqi_bell_ring(struct segment *seg, struct sh_bell *bell)
 {
 	int saved = errno;
+	uint64_t word;
 
 	full_fence();
-	/* edge ARM: pairs with shmqi_bell_arm */
-	if (load_acquire(&bell->word) & SH_BELL_ARMED)
-		syscall(SYS_futex, &bell->word, FUTEX_WAKE_OP, INT_MAX, 0,
-			&bell->word,
-			FUTEX_OP(FUTEX_OP_SET, 0, FUTEX_OP_CMP_EQ, 0));
+	/* edge ARM: pairs with raise */
+	word = load_acquire(&bell->at.lo);
+	if (word & SH_BELL_ARMED)
+		syscall(SYS_futex, &bell->at.lo, FUTEX_WAKE_OP, INT_MAX, 0,
+			&bell->at.lo,
+			FUTEX_OP(FUTEX_OP_ADD, 1, FUTEX_OP_CMP_EQ, 0));
+	if (word & SH_BELL_CHIMES)
+		shmqi_strike_all(seg, bell);
 	errno = saved;
 }
 
-bool shmqi_bell_arm(struct sh_bell *bell)
+/* Returns whether wakers pass fences already. */
+static bool raise_bell(struct alarm *alarm, uint64_t bit)
 {
-	int saved = errno;
-	uint64_t old;
-	bool seen;
-
 	/* edge ARM: pairs with bell_look, shmqi_bell_ring. A full fence. */
-	old = atomic_fetch_or_explicit(&bell->word, SH_BELL_ARMED,
-				       memory_order_seq_cst);
+	uint64_t old = atomic_fetch_or_explicit(&alarm->bell->at.lo, bit,
+						memory_order_seq_cst);
+
+	alarm->value = (uint32_t)(old | bit);
+	return old & SH_BELL_FENCED;
+}
+
+static bool arm(struct alarm *alarms, unsigned n, uint64_t bit)
+{
+	bool fenced = true, seen;
+	int saved = errno;
+
+	for (unsigned i = 0; i < n; i++)
+		fenced &= raise_bell(&alarms[i], bit);
 	seen = membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED) == 0;
-	if (!seen && !(old & SH_BELL_FENCED))
-		ask_for_fences(bell);
+	for (unsigned i = 0; i < n && !seen && !fenced; i++)
+		ask_for_fences(alarms[i].bell);
 	errno = saved;
 	return seen;
 }
 
-int shmqi_bell_sleep(struct sh_bell *bell, int64_t deadline_ns)
+bool shmqi_bells_arm(struct alarm *alarms, unsigned n)
+{
+	return arm(alarms, n, SH_BELL_ARMED);
+}
+
+bool shmqi_bell_arm_chime(struct sh_bell *bell)
+{
+	struct alarm alarm = { bell, 0 };
+
+	/* edge ARM: pairs with shmqi_strike_all */
+	add_release(&bell->at.hi, 1);
+	return arm(&alarm, 1, SH_BELL_CHIMES);
+}
+
+/* 1: there is futex_waitv; -1: there is not; 0: nobody has asked. */
+static _Atomic int waitv_there;
+
+bool shmqi_bells_many(void)
+{
+	int saved = errno, there = load_relaxed(&waitv_there);
+
+	if (!there) {
+		/* Of nothing: an invalid argument, to a kernel that has it. */
+		there = syscall(SYS_futex_waitv, NULL, 0, 0, NULL, 0) < 0 &&
+					errno == EINVAL ?
+				1 :
+				-1;
+		store_relaxed(&waitv_there, there);
+		errno = saved;
+	}
+	return there > 0;
+}
+
+static long sleep_at_many(const struct alarm *alarms, unsigned n,
+			  struct timespec *deadline)
+{
+	struct waitv futexes[BELLS_MAX];
+
+	for (unsigned i = 0; i < n; i++)
+		futexes[i] = (struct waitv){ alarms[i].value,
+					     (uintptr_t)&alarms[i].bell->at.lo,
+					     WAITV_32, 0 };
+	return syscall(SYS_futex_waitv, futexes, n, 0, deadline,
+		       CLOCK_MONOTONIC);
+}
+
+static long sleep_at_one(const struct alarm *alarm, struct timespec *deadline)
+{
+	return syscall(SYS_futex, &alarm->bell->at.lo, FUTEX_WAIT_BITSET,
+		       alarm->value, deadline, NULL, FUTEX_BITSET_MATCH_ANY);
+}
+
+int shmqi_bells_sleep(const struct alarm *alarms, unsigned n,
+		      int64_t deadline_ns)
 {
 	/*
 	 * Always with a deadline: a futex wait without one is restarted behind
@@ -103,11 +184,16 @@ int shmqi_bell_sleep(struct sh_bell *bell, int64_t deadline_ns)
 	int saved = errno;
 	int r = 0;
 
-	if (syscall(SYS_futex, &bell->word, FUTEX_WAIT_BITSET,
-		    (uint32_t)SH_BELL_ARMED, &deadline, NULL,
-		    FUTEX_BITSET_MATCH_ANY) != 0 &&
-	    (errno == EINTR || errno == ETIMEDOUT))
+	if ((n == 1 ? sleep_at_one(alarms, &deadline) :
+		      sleep_at_many(alarms, n, &deadline)) < 0)
 		r = -errno;
 	errno = saved;
-	return r;
+	if (r == -EINTR || r == -ETIMEDOUT)
+		return r;
+	if (n == 1 || r == 0 || r == -EAGAIN)
+		return 0;
+	/* Denied, perhaps since we asked; or out of memory just now. */
+	if (r != -ENOMEM)
+		store_relaxed(&waitv_there, -1);
+	return -ENOSYS;
 }

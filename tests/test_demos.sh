@@ -194,6 +194,84 @@ an_interrupted_stream_leaves_nothing() {
 	no_queue_is_left "an interrupted stream"
 }
 
+# prints_what_is_sent NAME PROGRAM...: three lines, sent while it sleeps and
+# while it does not; then the queue is removed, which ends it.
+prints_what_is_sent() {
+	name=$1
+	shift
+	"$@" lines >"$work/$name" 2>"$work/errors" &
+	pid=$!
+	background="$background $pid"
+	until "$SHMQ" stat --json lines 2>/dev/null |
+		grep -q '"members_alive": *1'; do
+		kill -0 "$pid" || break
+		sleep 0.01
+	done
+	"$SHMQ" send lines one || fail "send"
+	until grep -q one "$work/$name"; do
+		kill -0 "$pid" || break
+		sleep 0.01
+	done 2>/dev/null
+	printf 'two\nthree\n' | "$SHMQ" send lines || fail "send"
+	until grep -q three "$work/$name"; do
+		kill -0 "$pid" || break
+		sleep 0.01
+	done 2>/dev/null
+	"$SHMQ" rm lines || fail "rm"
+	wait "$pid" || {
+		fail "$*: exit status $?"
+		cat "$work/errors"
+	}
+	[ "$(cat "$work/$name")" = "$(printf 'one\ntwo\nthree')" ] ||
+		fail "$name prints: $(cat "$work/$name")"
+	no_queue_is_left "$name"
+}
+
+event_loops_print_what_is_sent() {
+	for name in loop_libevent loop_libuv loop_sdevent; do
+		[ ! -x "$DEMO/$name" ] ||
+			prints_what_is_sent $name "$DEMO/$name"
+	done
+}
+
+# Not with the sanitizers, which want to be in python from the beginning.
+python_prints_what_is_sent() {
+	library=${top_builddir:-.}/lib/.libs/libshmq.so.0
+	if [ -n "${EMULATOR:-}" ] || [ ! -e "$library" ] ||
+		case $CFLAGS in *-fsanitize*) ;; *) false ;; esac ||
+		! SHMQ_LIBRARY=$library python3 -c 'import asyncio, ctypes, os
+ctypes.CDLL(os.environ["SHMQ_LIBRARY"])' 2>/dev/null; then
+		return 0
+	fi
+	SHMQ_LIBRARY=$library
+	export SHMQ_LIBRARY
+	prints_what_is_sent asyncio_reader python3 -B \
+		"${top_srcdir:-.}/demo/asyncio_reader.py"
+}
+
+a_server_has_sockets_and_a_queue() {
+	command -v bash >/dev/null || return 0
+	start server epollserver chat
+	until grep -q port "$work/server"; do
+		kill -0 "$server" || break
+		sleep 0.01
+	done
+	"$SHMQ" send chat before || fail "send"
+	# shellcheck disable=SC2016 # the inner shell expands
+	timeout 20 bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$1" && echo hello >&3 &&
+		read -r line <&3 && echo "$line" && "$2" send chat "bye
+" && read -r line <&3 && echo "$line"' bash "$(sed 's/port //' "$work/server")" \
+		"$SHMQ" >"$work/out" || fail "the server does not answer"
+	says out hello
+	says out bye
+	"$SHMQ" rm chat || fail "rm"
+	ended server
+	no_queue_is_left epollserver
+}
+
+event_loops_print_what_is_sent
+python_prints_what_is_sent
+a_server_has_sockets_and_a_queue
 a_consumer_receives_what_a_later_producer_sends
 a_consumer_receives_what_an_earlier_producer_has_sent
 a_killed_producer_is_replaced

@@ -12,8 +12,10 @@
 #include <sys/syscall.h>
 #include <time.h>
 
+#include "chime.h"
 #include "error.h"
 #include "lease.h"
+#include "strike.h"
 #include "world.h"
 
 #define BYTES 16
@@ -120,7 +122,8 @@ bool shmqi_lease_held(int fd, int64_t byte)
 
 /* ----------------------------------------------------------------- futexes */
 
-static long futex_wait(void *word, const struct timespec *deadline)
+static long futex_wait(void *word, uint32_t value,
+		       const struct timespec *deadline)
 {
 	int64_t until = deadline->tv_sec > INT64_C(9000000000) ?
 				INT64_MAX :
@@ -131,7 +134,7 @@ static long futex_wait(void *word, const struct timespec *deadline)
 				 "futex_wait");
 
 	memory_meet();
-	if (!arms && !(now & SH_BELL_ARMED)) {
+	if (!arms && (uint32_t)now != value) {
 		errno = EAGAIN;
 		return -1;
 	}
@@ -145,7 +148,7 @@ static long futex_wake(void *word)
 {
 	uint64_t old = SH_BELL_ARMED;
 
-	while (!weave_cas(word, 8, &old, old & ~UINT64_C(0xffffffff),
+	while (!weave_cas(word, 8, &old, old >> 32 << 32 | (uint32_t)(old + 1),
 			  "futex_wake"))
 		;
 	if (mutant_hits("futex_wake", WEAVE_HALVES))
@@ -175,6 +178,7 @@ long weave_syscall(long number, ...)
 {
 	va_list args;
 	void *word;
+	uint32_t value;
 	long r = 0;
 	int what;
 
@@ -187,8 +191,9 @@ long weave_syscall(long number, ...)
 		if (what == FUTEX_WAKE_OP) {
 			r = futex_wake(word);
 		} else {
-			(void)va_arg(args, uint32_t);
-			r = futex_wait(word, va_arg(args, struct timespec *));
+			value = va_arg(args, uint32_t);
+			r = futex_wait(word, value,
+				       va_arg(args, struct timespec *));
 		}
 	}
 	va_end(args);
@@ -217,6 +222,30 @@ int weave_usleep(unsigned us)
 {
 	(void)us;
 	return weave_sched_yield();
+}
+
+/* Nobody here waits through a descriptor. */
+int64_t shmqi_chime_poll(const struct waiter *waiter)
+{
+	(void)waiter;
+	return -EAGAIN;
+}
+
+void shmqi_chime_close(struct endpoint *ep)
+{
+	(void)ep;
+}
+
+void shmqi_chime_sweep(struct segment *seg, uint32_t index)
+{
+	(void)seg;
+	(void)index;
+}
+
+void shmqi_strike_all(struct segment *seg, struct sh_bell *bell)
+{
+	(void)seg;
+	(void)bell;
 }
 
 bool shmqi_lease_let_pass(int look)

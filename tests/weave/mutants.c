@@ -52,7 +52,7 @@ const struct mutant mutants[] = {
 	{ "a span changes its holder without order", ADOPTER, WEAVE_WEAK,
 	  WEAVE_RELAX, "span_move", 7, 8 },
 	{ "the count of moves is loaded without acquire", ADOPTER, WEAVE_WEAK,
-	  WEAVE_RELAX, "shmqi_room_lowest", 0, 0 },
+	  WEAVE_RELAX, "look_for_lowest", 0, 0 },
 	{ "a live member's lease can be taken", TWO, WEAVE_STRONG, WEAVE_FREE,
 	  "lease_take", 0, 0 },
 };
