@@ -250,7 +250,7 @@ int shmq_open_anonymous(struct shmq **out, const struct shmq_attr *attr);
  *
  * Blocks, Shared, Progress, Order  as shmq_open
  * Return    0; -EINVAL, -EBADF, -EISDIR, -EACCES, -EPERM, -EIO, -ENOSPC,
- *           -EDQUOT,
+ *           -EDQUOT, -EFBIG,
  *           -ENOMEM, -EMFILE, -ENFILE, -ELOOP, -ENOENT, -EOPNOTSUPP, -EBADMSG,
  *           -EPROTONOSUPPORT, -ENOSYS
  */

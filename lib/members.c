@@ -270,6 +270,12 @@ static int count_alive(struct segment *seg)
 	return alive;
 }
 
+/*
+ * A dead member whose rescuer is at it counts as alive, for its lease is held.
+ * That passes; a full table is believed after 100 looks and some milliseconds.
+ */
+#define FULL_LOOKS 110
+
 static int find_entry(struct segment *seg)
 {
 	for (int look = 0;; look++) {
@@ -278,8 +284,12 @@ static int find_entry(struct segment *seg)
 
 			if (alive < 0)
 				return alive;
-			if ((uint32_t)alive >= seg->geo.max_members)
-				return -EUSERS;
+			if ((uint32_t)alive >= seg->geo.max_members) {
+				if (look == FULL_LOOKS)
+					return -EUSERS;
+				shmqi_lease_let_pass(look);
+				continue;
+			}
 		}
 		for (uint32_t i = 0; i < seg->geo.member_entries; i++)
 			if (take_entry(seg, i))

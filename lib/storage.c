@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/sysinfo.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -79,10 +80,25 @@ static int check_memory(int fd, uint64_t bytes)
 			       (unsigned long long)there >> 20);
 }
 
+/* Past this limit the kernel sends SIGXFSZ, which ends the process. */
+static int check_limit(uint64_t bytes)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_FSIZE, &limit) < 0 ||
+	    limit.rlim_cur == RLIM_INFINITY || bytes <= limit.rlim_cur)
+		return 0;
+	return shmqi_error_say(-EFBIG,
+			       "larger than this process's limit on the size "
+			       "of a file, 'ulimit -f'");
+}
+
 int shmqi_storage_allocate(int fd, uint64_t bytes)
 {
 	int r = check_memory(fd, bytes);
 
+	if (!r)
+		r = check_limit(bytes);
 	if (r)
 		return r;
 	do
@@ -123,6 +139,8 @@ int shmqi_storage_fill(int fd, const struct stat *st)
 	if (there >= bytes)
 		return 0;
 	r = check_memory(fd, bytes - there);
+	if (!r)
+		r = check_limit(bytes);
 	if (r)
 		return r;
 	while (fallocate(fd, 0, 0, st->st_size) < 0) {

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Queues larger than the machine's memory: refused, where the kernel would
- * kill processes to make room. A limit on the size of files keeps this from
- * happening here if the library should forget to look.
+ * Queues larger than the machine's memory, or than files may be: refused, where
+ * the kernel would kill processes. A limit on the size of files keeps it from
+ * killing others here if the library should forget to look at the memory.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -23,7 +22,6 @@ static void limit_files(void)
 {
 	struct rlimit limit = { LIMIT, LIMIT };
 
-	signal(SIGXFSZ, SIG_IGN);
 	must_be(setrlimit(RLIMIT_FSIZE, &limit), 0);
 }
 
@@ -34,8 +32,6 @@ static void ask_for_too_much(void *arg)
 
 	(void)arg;
 	limit_files();
-	attr.capacity = 4 * LIMIT;
-	must_be(shmq_open_anonymous(&q, &attr), -EFBIG);
 	attr.capacity = TOO_MUCH;
 	must_be(shmq_open_anonymous(&q, &attr), -ENOMEM);
 	must(*shmq_errdetail());
@@ -45,6 +41,30 @@ static void an_anonymous_queue_beyond_memory_is_refused(void **state)
 {
 	(void)state;
 	child_run(ask_for_too_much, NULL);
+}
+
+/* The kernel's own answer would be SIGXFSZ. */
+static void ask_for_more_than_the_limit(void *arg)
+{
+	struct shmq_attr attr = SHMQ_ATTR_INIT;
+	struct shmq *q;
+
+	(void)arg;
+	limit_files();
+	attr.capacity = 4 * LIMIT;
+	must_be(shmq_open_anonymous(&q, &attr), -EFBIG);
+	must(*shmq_errdetail());
+	must_be(shmq_open(&q, "q", SHMQ_CREATE, 0600, &attr), -EFBIG);
+	must_be(directory_entries(), 0);
+	attr.capacity = LIMIT / 4;
+	must_be(shmq_open_anonymous(&q, &attr), 0);
+	shmq_close(q);
+}
+
+static void a_queue_beyond_the_limit_on_files_is_refused(void **state)
+{
+	(void)state;
+	child_run(ask_for_more_than_the_limit, NULL);
 }
 
 /* A queue whose header is right and whose bytes are holes. */
@@ -84,6 +104,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST_IN_DIRECTORY(an_anonymous_queue_beyond_memory_is_refused),
+		TEST_IN_DIRECTORY(a_queue_beyond_the_limit_on_files_is_refused),
 		TEST_IN_DIRECTORY(a_hollow_queue_beyond_memory_is_not_filled),
 	};
 
