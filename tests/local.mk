@@ -72,6 +72,14 @@ tests_test_ends_LDADD = $(UNIT_LIBS)
 unit_tests += tests/test_errno
 tests_test_errno_SOURCES = tests/test_errno.c $(support)
 tests_test_errno_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_faults
+tests_test_faults_SOURCES = tests/test_faults.c $(support)
+tests_test_faults_LDADD = $(UNIT_LIBS)
+# Every call of these from here or from the library comes to the test first.
+tests_test_faults_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=open,--wrap=fcntl,--wrap=mmap,--wrap=calloc,--wrap=malloc \
+	-Wl,--wrap=memfd_create,--wrap=posix_fallocate,--wrap=linkat \
+	-Wl,--wrap=link,--wrap=fstat,--wrap=pread,--wrap=access,--wrap=unlink
 unit_tests += tests/test_foreign
 tests_test_foreign_SOURCES = tests/test_foreign.c $(support)
 tests_test_foreign_LDADD = $(UNIT_LIBS)
