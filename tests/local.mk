@@ -78,7 +78,8 @@ tests_test_faults_LDADD = $(UNIT_LIBS)
 # Every call of these from here or from the library comes to the test first.
 tests_test_faults_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=open,--wrap=fcntl,--wrap=mmap,--wrap=calloc,--wrap=malloc \
-	-Wl,--wrap=memfd_create,--wrap=posix_fallocate,--wrap=linkat \
+	-Wl,--wrap=memfd_create,--wrap=posix_fallocate,--wrap=fallocate \
+	-Wl,--wrap=linkat \
 	-Wl,--wrap=link,--wrap=fstat,--wrap=pread,--wrap=access,--wrap=unlink
 unit_tests += tests/test_foreign
 tests_test_foreign_SOURCES = tests/test_foreign.c $(support)
@@ -236,6 +237,7 @@ tests_weave_weave_SOURCES = \
 	tests/weave/kernel.c \
 	tests/weave/memory.c \
 	tests/weave/mutants.c \
+	tests/weave/path.c \
 	tests/weave/scenarios.c \
 	tests/weave/scenarios.h \
 	tests/weave/weave.c \

@@ -29,6 +29,7 @@ enum call {
 	CALL_MALLOC,
 	CALL_MEMFD,
 	CALL_FALLOCATE,
+	CALL_FILL,
 	CALL_LINKAT,
 	CALL_LINK,
 	CALL_FSTAT,
@@ -80,6 +81,8 @@ WRAPPED(int, memfd_create, CALL_MEMFD, -1, (const char *name, unsigned flags),
 	(name, flags))
 WRAPPED(int, posix_fallocate, CALL_FALLOCATE, with, (int fd, off_t at, off_t n),
 	(fd, at, n))
+WRAPPED(int, fallocate, CALL_FILL, -1, (int fd, int how, off_t at, off_t n),
+	(fd, how, at, n))
 WRAPPED(int, linkat, CALL_LINKAT, -1,
 	(int d, const char *from, int e, const char *to, int flags),
 	(d, from, e, to, flags))
@@ -223,6 +226,7 @@ static void no_more_locks(void **state)
 {
 	(void)state;
 	fail_each(CALL_FCNTL, ENOLCK);
+	fail_each(CALL_FCNTL, EINTR);
 }
 
 static void input_and_output_fail(void **state)
@@ -281,6 +285,115 @@ static void a_file_system_without_unnamed_files(void **state)
 	must_be(directory_entries(), 0);
 }
 
+static void without_proc_nobody_can_be_a_member(void **state)
+{
+	struct shmq *q;
+
+	(void)state;
+	arm(CALL_OPEN, 2, ENOENT);
+	must_be(shmq_open(&q, "q", SHMQ_CREATE | SHMQ_EXCL, 0600, NULL),
+		-ENOSYS);
+	must(fired);
+	must(strstr(shmq_errdetail(), "/proc"));
+	must_be(directory_entries(), 0);
+}
+
+/* A copy that its maker left holes in. */
+static void make_sparse(const char *from, const char *to)
+{
+	static char page[4096], zero[4096];
+	char path[4200];
+	int in, out;
+
+	arm(CALL_NONE, 1, 0);
+	snprintf(path, sizeof(path), "%s/%s", shmq_runtime_dir(), from);
+	in = open(path, O_RDONLY | O_CLOEXEC);
+	snprintf(path, sizeof(path), "%s/%s", shmq_runtime_dir(), to);
+	out = open(path, O_CREAT | O_WRONLY | O_TRUNC | O_CLOEXEC, 0600);
+	must(in >= 0 && out >= 0);
+	for (off_t at = 0; pread(in, page, 4096, at) == 4096; at += 4096) {
+		must(ftruncate(out, at + 4096) == 0);
+		if (memcmp(page, zero, 4096) != 0)
+			must(pwrite(out, page, 4096, at) == 4096);
+	}
+	close(in);
+	close(out);
+}
+
+/* Its holes are filled when it is opened, or that says why not. */
+static void a_sparse_copy_is_filled(void **state)
+{
+	static const struct {
+		int error, result;
+	} cases[] = {
+		{ EINTR, 0 },
+		{ EOPNOTSUPP, 0 },
+		{ ENOSPC, -ENOSPC },
+	};
+	struct shmq *q = queue_create("q", CAPACITY, 0);
+
+	(void)state;
+	shmq_close(q);
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		make_sparse("q", "copy");
+		arm(CALL_FILL, 1, cases[i].error);
+		must_be(shmq_open(&q, "copy", 0, 0, NULL), cases[i].result);
+		must(fired);
+		if (!cases[i].result)
+			shmq_close(q);
+		arm(CALL_NONE, 1, 0);
+		must_be(shmq_unlink("copy"), 0);
+	}
+	must_be(shmq_unlink("q"), 0);
+}
+
+/* The directory may be ours while the file is not. */
+static void who_may_not_write_a_queue_may_remove_it(void **state)
+{
+	struct shmq *q = queue_create("q", CAPACITY, 0);
+
+	(void)state;
+	shmq_close(q);
+	arm(CALL_OPEN, 1, EACCES);
+	must_be(shmq_unlink("q"), 0);
+	must(fired);
+	must_be(directory_entries(), 0);
+}
+
+static void run_without_standard_files(void *arg)
+{
+	struct shmq *q;
+	int errors = dup(STDERR_FILENO);
+
+	(void)arg;
+	for (int fd = 0; fd < 3; fd++)
+		close(fd);
+	if (shmq_open_anonymous(&q, NULL) || shmq_fd(q) < 3 ||
+	    open("/dev/null", O_RDONLY) != 0)
+		_exit(dprintf(errors, "a queue is where a standard file was"));
+	shmq_close(q);
+}
+
+/* Or what such a program prints would go into the queue. */
+static void standard_descriptors_are_never_taken(void **state)
+{
+	(void)state;
+	child_run(run_without_standard_files, NULL);
+}
+
+/* Only asked for: where there are none, it is an ordinary queue. */
+static void huge_pages_and_touched_pages(void **state)
+{
+	struct shmq_attr attr = SHMQ_ATTR_INIT;
+	struct shmq *q;
+
+	(void)state;
+	attr.flags = SHMQ_HUGEPAGES | SHMQ_PREFAULT;
+	must_be(shmq_open_anonymous(&q, &attr), 0);
+	use(q, 0);
+	shmq_close(q);
+}
+
 static void child_without_a_description(void *arg)
 {
 	struct shmq *q = arg;
@@ -321,6 +434,11 @@ int main(void)
 		TEST_IN_DIRECTORY(input_and_output_fail),
 		TEST_IN_DIRECTORY(interrupted_calls_are_made_again),
 		TEST_IN_DIRECTORY(a_file_system_without_unnamed_files),
+		TEST_IN_DIRECTORY(without_proc_nobody_can_be_a_member),
+		TEST_IN_DIRECTORY(a_sparse_copy_is_filled),
+		TEST_IN_DIRECTORY(who_may_not_write_a_queue_may_remove_it),
+		TEST_IN_DIRECTORY(standard_descriptors_are_never_taken),
+		TEST_IN_DIRECTORY(huge_pages_and_touched_pages),
 		TEST_IN_DIRECTORY(
 			a_forked_child_that_cannot_open_its_own_description),
 	};
