@@ -287,15 +287,28 @@ static void a_file_system_without_unnamed_files(void **state)
 
 static void without_proc_nobody_can_be_a_member(void **state)
 {
+	unsigned refused = 0;
 	struct shmq *q;
 
 	(void)state;
-	arm(CALL_OPEN, 2, ENOENT);
-	must_be(shmq_open(&q, "q", SHMQ_CREATE | SHMQ_EXCL, 0600, NULL),
-		-ENOSYS);
-	must(fired);
-	must(strstr(shmq_errdetail(), "/proc"));
-	must_be(directory_entries(), 0);
+	/* One of the files that it opens is its own description, anew. */
+	for (unsigned n = 1; n < 8; n++) {
+		int r;
+
+		arm(CALL_OPEN, n, ENOENT);
+		r = shmq_open(&q, "q", SHMQ_CREATE | SHMQ_EXCL, 0600, NULL);
+		arm(CALL_NONE, 1, 0);
+		if (r == 0) {
+			shmq_close(q);
+			must_be(shmq_unlink("q"), 0);
+			continue;
+		}
+		must_be(r, -ENOSYS);
+		must(strstr(shmq_errdetail(), "/proc"));
+		must_be(directory_entries(), 0);
+		refused++;
+	}
+	must(refused > 0);
 }
 
 /* A copy that its maker left holes in. */

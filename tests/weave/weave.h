@@ -93,6 +93,7 @@ struct outcome {
 };
 
 extern const struct mutant *weave_mutant; /* or NULL */
+extern bool mutant_met;                   /* its place, so far */
 
 struct outcome weave_explore(const struct scenario *scenario,
 			     enum weave_model model,
