@@ -81,6 +81,15 @@ tests_test_errno_LDADD = $(UNIT_LIBS)
 unit_tests += tests/test_fd
 tests_test_fd_SOURCES = tests/test_fd.c $(variants)
 tests_test_fd_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_faults
+tests_test_faults_SOURCES = tests/test_faults.c $(support)
+tests_test_faults_LDADD = $(UNIT_LIBS)
+# Every call of these from here or from the library comes to the test first.
+tests_test_faults_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=open,--wrap=fcntl,--wrap=mmap,--wrap=calloc,--wrap=malloc \
+	-Wl,--wrap=memfd_create,--wrap=posix_fallocate,--wrap=fallocate \
+	-Wl,--wrap=linkat \
+	-Wl,--wrap=link,--wrap=fstat,--wrap=pread,--wrap=access,--wrap=unlink
 unit_tests += tests/test_foreign
 tests_test_foreign_SOURCES = tests/test_foreign.c $(support)
 tests_test_foreign_LDADD = $(UNIT_LIBS)
@@ -243,6 +252,7 @@ tests_weave_weave_SOURCES = \
 	tests/weave/kernel.c \
 	tests/weave/memory.c \
 	tests/weave/mutants.c \
+	tests/weave/path.c \
 	tests/weave/scenarios.c \
 	tests/weave/scenarios.h \
 	tests/weave/weave.c \

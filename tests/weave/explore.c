@@ -11,8 +11,6 @@
 #include "world.h"
 
 #define STACK_BYTES 65536
-#define DEPTH 4096
-#define KEPT 4 /* regions */
 /* A sleeper with a bound that found nothing so often will find nothing. */
 #define NAPS 7
 
@@ -53,22 +51,6 @@ static int64_t now_ns;
 static unsigned switches, deaths, late;
 static char wrong[256];
 
-static struct {
-	uint16_t n, taken;
-} path[DEPTH];
-static unsigned depth, length;
-
-/* States that have been met; 0 is a free place. */
-static uint64_t *met;
-static uint64_t met_mask, met_n;
-
-static struct {
-	void *memory;
-	void *copy;
-	size_t bytes;
-} kept[KEPT];
-static unsigned n_kept;
-
 int weave_self(void)
 {
 	return self;
@@ -108,41 +90,12 @@ void weave_wrong(const char *format, ...)
 	end_execution(END_WRONG);
 }
 
-/* ----------------------------------------------------------------- choices */
-
-unsigned weave_choose(unsigned n)
-{
-	if (n < 2)
-		return 0;
-	if (depth == DEPTH)
-		weave_wrong("too many choices for the loom");
-	if (depth == length) {
-		path[depth].n = (uint16_t)n;
-		path[depth].taken = 0;
-		length++;
-	} else if (path[depth].n != n) {
-		weave_wrong("an execution does not repeat itself");
-	}
-	return path[depth++].taken;
-}
-
 unsigned weave_late(unsigned n)
 {
 	unsigned taken = late < bounds->late ? weave_choose(n) : 0;
 
 	late += taken > 0;
 	return taken;
-}
-
-/* To the next path. False: that was the last. */
-static bool go_on(void)
-{
-	while (length && path[length - 1].taken + 1u == path[length - 1].n)
-		length--;
-	if (!length)
-		return false;
-	path[length - 1].taken++;
-	return true;
 }
 
 void weave_learn(uint64_t value)
@@ -169,18 +122,8 @@ static uint64_t state_hash(void)
 
 static void end_if_met(void)
 {
-	uint64_t hash, i;
-
-	if (depth < length || verbose)
-		return;
-	hash = state_hash();
-	for (i = hash & met_mask; met[i]; i = (i + 1) & met_mask)
-		if (met[i] == hash)
-			end_execution(END_SEEN_BEFORE);
-	if (met_n < met_mask / 4 * 3) {
-		met[i] = hash;
-		met_n++;
-	}
+	if (!path_repeating() && !verbose && path_met(state_hash()))
+		end_execution(END_SEEN_BEFORE);
 }
 
 /* ---------------------------------------------------------------- switching */
@@ -378,16 +321,6 @@ static void run_body(unsigned who)
 	abort();
 }
 
-void weave_keep(void *memory, size_t bytes)
-{
-	kept[n_kept].memory = memory;
-	kept[n_kept].bytes = bytes;
-	kept[n_kept].copy = malloc(bytes);
-	if (!kept[n_kept].copy)
-		abort();
-	memcpy(kept[n_kept++].copy, memory, bytes);
-}
-
 static void threads_begin(void)
 {
 	for (unsigned i = 0; i < WEAVE_PARTICIPANTS; i++) {
@@ -412,13 +345,13 @@ static enum end execute(enum weave_model model)
 	volatile bool checked = false;
 	enum end how;
 
-	for (unsigned i = 0; i < n_kept; i++)
-		memcpy(kept[i].memory, kept[i].copy, kept[i].bytes);
+	world_restore();
+	path_begin();
 	memory_begin(model, scenario->participants);
 	kernel_begin();
 	mutant_begin();
 	threads_begin();
-	depth = switches = deaths = late = 0;
+	switches = deaths = late = 0;
 	now_ns = INT64_C(1000000000);
 	how = _setjmp(loom);
 	if (!how)
@@ -440,7 +373,7 @@ static double seconds(void)
 static void show(enum weave_model model)
 {
 	verbose = true;
-	length = depth;
+	path_cut();
 	printf("%s: how it comes to that:\n", scenario->name);
 	execute(model);
 	verbose = false;
@@ -452,18 +385,16 @@ static void search(enum weave_model model, double until,
 {
 	enum end how;
 
-	length = 0;
-	met_n = 0;
-	memset(met, 0, (met_mask + 1) * sizeof(*met));
+	path_forget();
 	do {
 		how = execute(model);
 		outcome->executions++;
 		if (outcome->executions % 64 == 0 && until > 0 &&
 		    seconds() > until)
 			outcome->whole = false;
-	} while (how != END_WRONG && outcome->whole && go_on());
+	} while (how != END_WRONG && outcome->whole && path_next());
 	outcome->wrong = how == END_WRONG;
-	outcome->states = met_n;
+	outcome->states = path_states();
 }
 
 struct outcome weave_explore(const struct scenario *what,
@@ -476,11 +407,7 @@ struct outcome weave_explore(const struct scenario *what,
 
 	scenario = what;
 	bounds = &now;
-	met_mask = (UINT64_C(1) << (until > 0 && b->seconds < 10 ? 20 : 24)) -
-		   1;
-	met = malloc((met_mask + 1) * sizeof(*met));
-	if (!met)
-		abort();
+	path_open(until > 0 && b->seconds < 10 ? 20 : 24);
 	world_begin();
 	scenario->prepare();
 	world_keep();
@@ -498,8 +425,6 @@ struct outcome weave_explore(const struct scenario *what,
 		if (tell)
 			show(model);
 	}
-	while (n_kept)
-		free(kept[--n_kept].copy);
-	free(met);
+	path_close();
 	return outcome;
 }

@@ -59,6 +59,7 @@ const struct mutant mutants[] = {
 const unsigned n_mutants = sizeof(mutants) / sizeof(mutants[0]);
 
 const struct mutant *weave_mutant;
+bool mutant_met;
 
 /* How often each has been there, in this execution. */
 static unsigned visits[WEAVE_PARTICIPANTS];
@@ -76,11 +77,11 @@ bool mutant_hits(const char *where, enum weave_change change)
 		return false;
 	/* The changes of the bell and of leases are asked for by place. */
 	if (change == WEAVE_NOTHING || change == WEAVE_HALVES ||
-	    change == WEAVE_FREE)
-		return true;
-	if (change == WEAVE_LATE && !strcmp(where, "futex_wait"))
-		return true;
+	    change == WEAVE_FREE ||
+	    (change == WEAVE_LATE && !strcmp(where, "futex_wait")))
+		return mutant_met = true;
 	if (strcmp(where, m->where) != 0)
 		return false;
+	mutant_met = true;
 	return !m->of || visits[weave_self()]++ % m->of == m->nth;
 }

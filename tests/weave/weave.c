@@ -71,11 +71,15 @@ static bool find_out(const struct mutant *mutant)
 	/* Found long before, unless something is wrong. */
 	b.seconds *= 10;
 	weave_mutant = mutant;
+	mutant_met = false;
 	o = weave_explore(scenario, mutant->model, &b, false);
 	weave_mutant = NULL;
 	printf("mutant: %s: %s after %" PRIu64 " executions%s%s\n",
 	       mutant->name, o.wrong ? "found" : "NOT FOUND", o.executions,
 	       o.wrong ? ": " : "", o.wrong ? o.what : "");
+	if (!mutant_met)
+		printf("nothing is done in %s(): has it another name?\n",
+		       mutant->where);
 	return o.wrong;
 }
 

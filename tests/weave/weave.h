@@ -93,6 +93,7 @@ struct outcome {
 };
 
 extern const struct mutant *weave_mutant; /* or NULL */
+extern bool mutant_met;                   /* its place, so far */
 
 struct outcome weave_explore(const struct scenario *scenario,
 			     enum weave_model model,
@@ -109,13 +110,19 @@ int weave_self(void);
 bool weave_dead(unsigned who);
 bool weave_asleep(unsigned who);
 
-/* What is restored before each execution: registered by prepare(). */
-void weave_keep(void *memory, size_t bytes);
-
 /* ------------------------------------------- between the parts of the loom */
 
-/* explore.c: a choice among n; 0 is the ordinary course. */
+/* path.c: a choice among n; 0 is the ordinary course. */
 unsigned weave_choose(unsigned n);
+void path_open(unsigned bits); /* room for 2^bits states */
+void path_close(void);
+void path_forget(void);        /* all choices, all states */
+void path_begin(void);         /* an execution */
+void path_cut(void);           /* it ended here; for repeating it */
+bool path_repeating(void);     /* choices that were made before */
+bool path_next(void);          /* choices not yet made. False: there are none */
+bool path_met(uint64_t state); /* not for the first time? */
+uint64_t path_states(void);
 /* explore.c: a step is about to be taken. */
 void weave_step(const char *where);
 /* explore.c: everybody else may go on without it counting as a switch. */

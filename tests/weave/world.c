@@ -10,6 +10,7 @@
 #define COOKIE UINT64_C(0x5bd1e995a136f7c3)
 
 struct world world;
+static struct world kept;
 
 void world_begin(void)
 {
@@ -19,8 +20,13 @@ void world_begin(void)
 
 void world_keep(void)
 {
-	weave_keep(&world, sizeof(world));
+	kept = world;
 	kernel_keep();
+}
+
+void world_restore(void)
+{
+	world = kept;
 }
 
 static void process_begin(unsigned who, uint64_t flags)

@@ -60,8 +60,10 @@ struct world {
 
 extern struct world world;
 
+/* Empty; as it is to be; and as it was to be, before each execution. */
 void world_begin(void);
 void world_keep(void);
+void world_restore(void);
 
 /* ------------------------------------------- for the scenarios' prepare() */
 
