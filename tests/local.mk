@@ -314,6 +314,13 @@ EXTRA_DIST += tests/test_isolation.sh
 script_tests += tests/test_command.sh
 EXTRA_DIST += tests/test_command.sh
 
+# Tiny runs of the benchmark; no figure is looked at.
+script_tests += tests/test_bench.sh
+EXTRA_DIST += tests/test_bench.sh
+check_PROGRAMS += tests/bench_json
+tests_bench_json_SOURCES = tests/bench_json.c
+tests_bench_json_LDADD = $(JANSSON_LIBS)
+
 # The documentation, whose examples are compiled and run.
 script_tests += tests/test_manpages.sh tests/test_readme.sh
 EXTRA_DIST += tests/test_manpages.sh tests/test_readme.sh tests/example.sh

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define TABLE_COLUMNS 10
+#define TABLE_COLUMNS 16
 
 struct table {
 	const char *heads[TABLE_COLUMNS]; /* "<NAME" left, ">DEPTH" right */

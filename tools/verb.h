@@ -30,5 +30,6 @@ extern const struct verb verb_stat;
 extern const struct verb verb_group;
 extern const struct verb verb_ls;
 extern const struct verb verb_rm;
+extern const struct verb verb_bench;
 
 #endif /* VERB_H */

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: MIT
+#
+# shmq bench from outside, with counts so small that its figures mean nothing:
+# each verb runs, says what it measured in each of its forms, finds every
+# message as it was sent, and leaves nothing behind. No figure is looked at.
+
+SHMQ=${SHMQ:-./tools/shmq}
+umask 022
+dir=$(mktemp -d "${SHMQ_DIR:-${TMPDIR:-/tmp}}/bench.XXXXXX") || exit 1
+SHMQ_DIR=$dir/queues
+work=$dir/work
+mkdir "$SHMQ_DIR" "$work" || exit 1
+export SHMQ_DIR
+
+trap 'rm -rf "$dir"' EXIT
+trap 'exit 1' HUP INT TERM
+
+failed=0
+fail() {
+	failed=1
+	printf 'not as it should be: %s\n' "$*"
+}
+
+# expect STATUS WORD...: run shmq bench, keep what it says.
+expect() {
+	wanted=$1
+	shift
+	timeout 120 "$SHMQ" bench "$@" >"$work/out" 2>"$work/err" </dev/null
+	got=$?
+	[ $got -eq "$wanted" ] || {
+		fail "shmq bench $*: exit status $got instead of $wanted"
+		cat "$work/err"
+	}
+	[ -z "$(ls -A "$SHMQ_DIR")" ] || {
+		fail "shmq bench $*: left $(ls "$SHMQ_DIR")"
+		rm -rf "${SHMQ_DIR:?}"/*
+	}
+}
+
+has() { # FILE TEXT
+	grep -qF -e "$2" "$work/$1" && return
+	fail "$1 lacks '$2':"
+	cat "$work/$1"
+}
+
+tiny='--messages 40 --repeat 2'
+
+# json VERB KEY... -- OPTION...: its rows are in $work/rows.
+json() {
+	verb=$1 keys=
+	shift
+	while [ "$1" != -- ]; do
+		keys="$keys $1"
+		shift
+	done
+	shift
+	# shellcheck disable=SC2086 # options are words
+	expect 0 "$verb" $tiny --json "$@"
+	# shellcheck disable=SC2086
+	tests/bench_json "$verb" $keys <"$work/out" >"$work/rows" || {
+		fail "shmq bench $verb $*: JSON of another shape"
+		head -n 40 "$work/out"
+	}
+}
+
+# measured NAME...: rows say so of these; nothing had wrong content.
+measured() {
+	for name; do
+		has rows "$name measured"
+	done
+	if grep -F 'wrong content' "$work/out"; then
+		fail 'a message was not as it was sent'
+	fi
+}
+
+wrong_usage_exits_with_2() {
+	expect 2
+	has err 'what to measure is missing'
+	expect 2 speed
+	has err "'speed' is not latency"
+	expect 2 latency throughput
+	expect 2 latency --nonsense
+	expect 2 latency --sizes
+	for sizes in 0 7 12 x 8,,16 8,x 65M 128M; do
+		expect 2 latency --sizes "$sizes"
+	done
+	expect 2 latency --transports pipe,carrier-pigeon
+	has err 'there is no such transport'
+	expect 2 latency --floor carrier-pigeon
+	expect 2 latency --json --csv
+	expect 2 latency --repeat 0
+	expect 2 latency --repeat 1000
+	expect 2 latency --messages 0
+	expect 2 latency --cores 99999
+	expect 2 latency --cores x
+	expect 2 latency --capacity 5000
+	expect 2 latency --producers 2
+	expect 2 latency --time x
+	expect 2 latency --plot picture.jpeg
+	expect 2 list --sizes 8
+	expect 0 --help
+	has out 'usage: shmq bench'
+}
+
+the_transports_are_listed() {
+	expect 0 list
+	for name in line lines memcpy futex pipe fifo unix-stream \
+		unix-seqpacket unix-dgram mq sysv eventfd tcp spsc vyukov \
+		shmq shmq-batch shmq-place shmq-1 shmq-1-batch shmq-1-place; do
+		grep -q "^$name " "$work/out" || fail "$name is not listed"
+	done
+	expect 0 list --peers
+}
+
+latency_is_measured() {
+	json latency size_bytes way mode min_ns p50_ns p90_ns p99_ns p99_9_ns \
+		p99_99_ns max_ns low high ratio -- --sizes 8,264
+	measured line lines memcpy futex pipe fifo unix-stream \
+		unix-seqpacket unix-dgram tcp spsc vyukov eventfd \
+		shmq shmq-place shmq-1 shmq-1-place
+	json latency ratio -- --busy --transports shmq,lines --sizes 1M
+	measured shmq lines
+	json latency ratio -- --sleep --transports spsc,shmq --sizes 8
+	has rows 'spsc not measured'
+	has out 'cannot sleep'
+}
+
+throughput_is_measured() {
+	json throughput size_bytes mode messages_per_s bytes_per_s message_ns \
+		ratio_low ratio_high -- --sizes 8,4K
+	measured lines memcpy pipe fifo unix-stream unix-seqpacket unix-dgram \
+		tcp spsc vyukov shmq shmq-batch shmq-place shmq-1 \
+		shmq-1-batch shmq-1-place
+	json throughput ratio -- --busy --sizes 1M --floor memcpy \
+		--transports memcpy,shmq-place,shmq-1-place,shmq-batch
+	measured memcpy shmq-place shmq-1-place shmq-batch
+	has out '"floor": "memcpy"'
+}
+
+tables_and_csv_say_where_it_was_measured() {
+	# shellcheck disable=SC2086
+	expect 0 latency $tiny --busy --sizes 8 --transports line,shmq
+	for fact in machine kernel compiler libshmq cores clock ratio; do
+		has out "  $fact "
+	done
+	has out "shmq bench latency $tiny"
+	grep -q '^  shmq .*[0-9]' "$work/out" || fail 'no row for shmq'
+	# shellcheck disable=SC2086
+	expect 0 throughput $tiny --busy --sizes 8 --transports lines,shmq --csv
+	has out '# command: shmq bench throughput'
+	has out 'transport,mode,size_bytes,messages_per_s'
+	[ "$(grep -c '^"' "$work/out")" -eq 2 ] || fail 'not two rows of CSV'
+}
+
+an_interrupted_run_leaves_nothing() {
+	timeout -s INT 0.3 "$SHMQ" bench latency --time 1 --repeat 50 \
+		>"$work/out" 2>"$work/err"
+	[ -z "$(ls -A "$SHMQ_DIR")" ] || fail "left $(ls "$SHMQ_DIR")"
+}
+
+if ! [ -x tests/bench_json ]; then
+	echo 'tests/bench_json is missing: make check builds it'
+	exit 1
+fi
+wrong_usage_exits_with_2
+the_transports_are_listed
+latency_is_measured
+throughput_is_measured
+tables_and_csv_say_where_it_was_measured
+an_interrupted_run_leaves_nothing
+exit $failed
