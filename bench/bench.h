@@ -100,7 +100,8 @@ struct bench_transport {
 	const char *name;
 	const char *about; /* half a line */
 	unsigned flags;
-	size_t max_bytes; /* of a message; 0: any */
+	size_t max_bytes;      /* of a message; 0: any */
+	size_t many_max_bytes; /* with several on a side; 0: as many */
 	int (*create)(struct bench_channel *ch);
 	int (*attach)(struct bench_channel *ch);
 	void (*detach)(struct bench_channel *ch);

@@ -25,7 +25,7 @@
 #include "trace.h"
 #include "work.h"
 
-#define DEADLINE_NS UINT64_C(30000000000)
+#define DEADLINE_NS UINT64_C(5000000000)
 #define PATH_SIZE 256
 
 double job_offset_ticks;
@@ -77,6 +77,16 @@ void job_fini(void)
 	dir[0] = '\0';
 }
 
+void job_path(char *path, size_t size)
+{
+	snprintf(path, size, "%s/%u", dir, n_paths++);
+}
+
+int job_stopped(void)
+{
+	return stop_signal() ? -EINTR : 0;
+}
+
 /* --------------------------------------------------------------------- channels */
 
 static int channels_create(struct run *run)
@@ -91,7 +101,7 @@ static int channels_create(struct run *run)
 
 		if (!path)
 			return -ENOMEM;
-		snprintf(path, PATH_SIZE, "%s/%u", dir, n_paths++);
+		job_path(path, PATH_SIZE);
 		*ch = (struct bench_channel){
 			.transport = job->transport,
 			.path = path,
@@ -393,6 +403,7 @@ static int run_job(const struct job *job, struct job_outcome *outcome,
 
 int job_run(const struct job *job, struct job_outcome *outcome)
 {
+	memset(outcome, 0, sizeof(*outcome));
 	return stop_signal() ? -EINTR : run_job(job, outcome, false);
 }
 
@@ -415,6 +426,9 @@ const char *job_refusal(const struct job *job)
 		return "cannot be polled";
 	if (t->max_bytes && job->len > t->max_bytes)
 		return "message too large";
+	if (t->many_max_bytes && job->len > t->many_max_bytes &&
+	    job->producers + job->consumers > 2)
+		return "message too large for several at once";
 	if (job->producers > 1 && !(t->flags & BENCH_MANY_PUT))
 		return "one producer only";
 	if (job->consumers > 1 && !(t->flags & BENCH_MANY_TAKE))

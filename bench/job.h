@@ -65,6 +65,11 @@ int job_run(const struct job *job, struct job_outcome *outcome);
 extern double job_offset_ticks;
 int job_offset_measure(const struct job *job);
 
+/* A path for a file of its own, in the directory that goes away. */
+void job_path(char *path, size_t size);
+/* -EINTR once a signal has asked us to end, else 0. */
+int job_stopped(void);
+
 /* Whether a transport can do it; if not, why. */
 const char *job_refusal(const struct job *job);
 

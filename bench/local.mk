@@ -13,7 +13,9 @@ bench_sources = \
 	bench/ends.c \
 	bench/ends.h \
 	bench/eventfd.c \
+	bench/fan.c \
 	bench/futex.c \
+	bench/growth.c \
 	bench/job.c \
 	bench/job.h \
 	bench/latency.c \
@@ -24,6 +26,7 @@ bench_sources = \
 	bench/machine.h \
 	bench/meter.c \
 	bench/mq.c \
+	bench/pagefault.c \
 	bench/pipe.c \
 	bench/plan.c \
 	bench/plan.h \
@@ -40,6 +43,7 @@ bench_sources = \
 	bench/trace.h \
 	bench/transports.h \
 	bench/vyukov.c \
+	bench/wake.c \
 	bench/work.c \
 	bench/work.h
 
@@ -64,3 +68,51 @@ FORCE:
 # ---------------------------------------------------------------------- peers
 
 benchpeerdir = $(pkglibdir)/bench
+benchpeer_LTLIBRARIES =
+PEER_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared
+# Headers of others are not ours to warn about.
+PEER_WARNINGS = -Wno-cast-qual -Wno-shadow -Wno-undef -Wno-strict-prototypes \
+	-Wno-pointer-arith
+
+if HAVE_CK
+benchpeer_LTLIBRARIES += bench/peer_ck.la
+bench_peer_ck_la_SOURCES = bench/peer_ck.c
+bench_peer_ck_la_CFLAGS = $(AM_CFLAGS) $(CK_CFLAGS) $(PEER_WARNINGS)
+bench_peer_ck_la_LDFLAGS = $(PEER_LDFLAGS)
+endif
+if HAVE_QB
+benchpeer_LTLIBRARIES += bench/peer_qb.la
+bench_peer_qb_la_SOURCES = bench/peer_qb.c
+bench_peer_qb_la_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS) $(PEER_WARNINGS)
+bench_peer_qb_la_LDFLAGS = $(PEER_LDFLAGS)
+bench_peer_qb_la_LIBADD = $(QB_LIBS)
+endif
+if HAVE_ZMQ
+benchpeer_LTLIBRARIES += bench/peer_zmq.la
+bench_peer_zmq_la_SOURCES = bench/peer_zmq.c
+bench_peer_zmq_la_CFLAGS = $(AM_CFLAGS) $(ZMQ_CFLAGS) $(PEER_WARNINGS)
+bench_peer_zmq_la_LDFLAGS = $(PEER_LDFLAGS)
+bench_peer_zmq_la_LIBADD = $(ZMQ_LIBS)
+endif
+if HAVE_NNG
+benchpeer_LTLIBRARIES += bench/peer_nng.la
+bench_peer_nng_la_SOURCES = bench/peer_nng.c
+bench_peer_nng_la_CFLAGS = $(AM_CFLAGS) $(PEER_WARNINGS)
+bench_peer_nng_la_LDFLAGS = $(PEER_LDFLAGS)
+bench_peer_nng_la_LIBADD = -lnng
+endif
+if HAVE_DPDK
+benchpeer_LTLIBRARIES += bench/peer_dpdk.la
+bench_peer_dpdk_la_SOURCES = bench/peer_dpdk.c
+bench_peer_dpdk_la_CFLAGS = $(AM_CFLAGS) $(DPDK_CFLAGS) $(PEER_WARNINGS) -w
+bench_peer_dpdk_la_LDFLAGS = $(PEER_LDFLAGS)
+bench_peer_dpdk_la_LIBADD = $(DPDK_RING_LIBS)
+endif
+if HAVE_BOOST
+benchpeer_LTLIBRARIES += bench/peer_boost.la
+bench_peer_boost_la_SOURCES = bench/peer_boost.cc
+bench_peer_boost_la_CXXFLAGS = $(AM_CXXFLAGS) $(INSTRUMENT_CFLAGS) -pthread \
+	-fvisibility=hidden
+bench_peer_boost_la_LDFLAGS = $(PEER_LDFLAGS)
+bench_peer_boost_la_LIBADD = -lrt
+endif

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -76,6 +77,7 @@ const struct bench_transport bench_pipe = {
 	.name = "pipe",
 	.about = "pipe(2)",
 	.flags = FLAGS,
+	.many_max_bytes = PIPE_BUF,
 	.create = pipe_create,
 	.attach = ends_attach,
 	.destroy = ends_destroy,
@@ -86,6 +88,7 @@ const struct bench_transport bench_fifo = {
 	.name = "fifo",
 	.about = "a named pipe",
 	.flags = FLAGS,
+	.many_max_bytes = PIPE_BUF,
 	.create = fifo_create,
 	.attach = ends_attach,
 	.destroy = ends_destroy,

@@ -200,6 +200,9 @@ static int run_subject(const struct plan_group *group, struct plan_subject *s)
 		if (!isnan(floor) && value > 0 && floor > 0)
 			s->ratio[s->ratios++] = group->rates ? floor / value :
 							       value / floor;
+	} else if (error == -ETIMEDOUT && s->job.n > FEWEST) {
+		set_count(&s->job, FEWEST); /* this round is lost */
+		error = 0;
 	} else if (error != -EINTR) {
 		snprintf(s->why, sizeof(s->why), "%s", outcome.why);
 		error = 0;
@@ -252,8 +255,7 @@ int plan_group_run(struct plan_group *group, struct plan *plan)
 	return error;
 }
 
-/* Sorts values; the median comes back. */
-static double median(double *values, unsigned int n, double *low, double *high)
+double plan_median(double *values, unsigned int n, double *low, double *high)
 {
 	qsort(values, n, sizeof(*values), compare_doubles);
 	*low = values[0];
@@ -266,15 +268,15 @@ void plan_subject_finish(struct plan_subject *s, struct result_row *row,
 {
 	if (s->why[0] || !s->rounds) {
 		snprintf(row->why, sizeof(row->why), "%s",
-			 s->why[0] ? s->why : "not measured");
+			 s->why[0] ? s->why : "does not end");
 		return;
 	}
-	s->value[0] = median(s->value, s->rounds, &row->low, &row->high);
+	s->value[0] = plan_median(s->value, s->rounds, &row->low, &row->high);
 	row->low *= scale;
 	row->high *= scale;
 	if (s->ratios)
-		row->ratio = median(s->ratio, s->ratios, &row->ratio_low,
-				    &row->ratio_high);
+		row->ratio = plan_median(s->ratio, s->ratios, &row->ratio_low,
+					 &row->ratio_high);
 	if (s->pooled)
 		qsort(s->pool, s->pooled, sizeof(*s->pool), compare_floats);
 }

@@ -80,6 +80,8 @@ void plan_group_fini(struct plan_group *group);
 /* Spread and ratio of a row from what was measured; pooled trips sorted. */
 void plan_subject_finish(struct plan_subject *subject, struct result_row *row,
 			 double scale);
+/* Sorts values; the median comes back, and the ends. */
+double plan_median(double *values, unsigned int n, double *low, double *high);
 double plan_quantile(const float *sorted, size_t n, double part);
 
 void meter_init(struct meter *meter, bool on);

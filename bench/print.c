@@ -56,17 +56,18 @@ static void print_group_title(const struct result_form *form,
 	putchar('\n');
 	for (int i = 0; i < RESULT_LABELS && form->labels[i].key; i++) {
 		const struct result_label *label = &row->labels[i];
+		const char *title = form->labels[i].title;
 
 		if (i)
-			printf(", ");
+			fputs(*title ? ", " : " ", stdout);
 		if (form->labels[i].text)
-			printf("%s", label->text);
+			fputs(label->text, stdout);
 		else if (form->labels[i].bytes)
-			printf("%s %s", form->labels[i].title,
+			printf("%s %s", title,
 			       quantity_bytes((double)label->number).text);
 		else
-			printf("%" PRIu64 " %s", label->number,
-			       form->labels[i].title);
+			printf("%s%s%" PRIu64, title, *title ? " " : "",
+			       label->number);
 	}
 	puts(":");
 }

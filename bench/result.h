@@ -12,7 +12,7 @@
 #include "machine.h"
 
 #define RESULT_LABELS 4
-#define RESULT_METRICS 8
+#define RESULT_METRICS 9
 #define RESULT_NAME 48
 
 enum result_unit {

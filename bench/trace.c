@@ -20,7 +20,7 @@
 #include "clock.h"
 
 #define THREADS 64
-#define DEADLINE_NS UINT64_C(30000000000)
+#define DEADLINE_NS UINT64_C(5000000000)
 #define SYSCALL_STOP (SIGTRAP | 0x80)
 
 struct tracer {

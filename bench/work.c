@@ -246,6 +246,19 @@ static void spin_ns(uint64_t ns)
 		bench_pause();
 }
 
+/* The consumer has taken what was sent before: it may lie in one place. */
+static void wait_until_taken(const struct place *p, uint64_t n)
+{
+	while (atomic_load_explicit(&p->control->taken, memory_order_acquire) <
+	       n)
+		bench_pause();
+}
+
+static void say_taken(const struct place *p)
+{
+	atomic_fetch_add_explicit(&p->control->taken, 1, memory_order_release);
+}
+
 static void wake(const struct place *p)
 {
 	const struct job *job = p->job;
@@ -254,6 +267,7 @@ static void wake(const struct place *p)
 
 	for (uint64_t i = 0; i < job->n; i++) {
 		if (p->side == BENCH_PRODUCER) {
+			wait_until_taken(p, i);
 			spin_ns(job->gap_ns);
 			out[i] = bench_ticks();
 			check(p, bench_put(ch, i + 1, job->transport->put),
@@ -262,6 +276,7 @@ static void wake(const struct place *p)
 			check(p, bench_expect(ch, i + 1, job->transport->take),
 			      "receive");
 			seen[i] = bench_ticks();
+			say_taken(p);
 		}
 	}
 }
@@ -274,11 +289,13 @@ static void idle(const struct place *p)
 
 	if (p->side == BENCH_PRODUCER) {
 		check(p, bench_put(ch, 1, job->transport->put), "send");
+		wait_until_taken(p, 1);
 		sleep_ns(job->gap_ns);
 		check(p, bench_put(ch, 2, job->transport->put), "send");
 		return;
 	}
 	check(p, bench_expect(ch, 1, job->transport->take), "receive");
+	say_taken(p);
 	w->cpu_ns = cpu_ns();
 	w->wall_ns = bench_clock_ns();
 	check(p, bench_expect(ch, 2, job->transport->take), "receive");
@@ -327,6 +344,7 @@ static void calls_asleep(const struct place *p)
 
 	for (uint64_t i = 0; i < job->n; i++) {
 		if (p->side == BENCH_PRODUCER) {
+			wait_until_taken(p, i);
 			sleep_ns(job->gap_ns);
 			work_mark();
 			check(p, bench_put(ch, 1 + i, job->transport->put),
@@ -337,6 +355,7 @@ static void calls_asleep(const struct place *p)
 			check(p, bench_expect(ch, 1 + i, job->transport->take),
 			      "receive");
 			work_mark();
+			say_taken(p);
 		}
 	}
 }

@@ -22,7 +22,7 @@ struct control {
 	char where[64];             /* what it was doing */
 	_Atomic uint32_t producing; /* that have not sent everything */
 	_Atomic uint32_t turn;      /* of those that work one after the other */
-	_Atomic uint64_t taken;     /* JOB_CALLS_ASLEEP: messages so far */
+	_Atomic uint64_t taken;     /* where there is one at a time */
 	struct worker workers[2 * JOB_WORKERS];
 	uint64_t ticks[]; /* out, seen, back: n of each */
 };

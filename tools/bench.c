@@ -18,6 +18,14 @@ const struct bench_verb bench_verbs[] = {
 	  TAKES_SIZES | TAKES_MODES | TAKES_PLOT, bench_latency },
 	{ "throughput", "how many messages go through in a second",
 	  TAKES_SIZES | TAKES_MODES | TAKES_PLOT, bench_throughput },
+	{ "wake", "how long a sleeper takes, and what it costs", 0,
+	  bench_wake },
+	{ "fan", "several producers and consumers at once",
+	  TAKES_SIZES | TAKES_MODES | TAKES_CROWDS, bench_fan },
+	{ "growth", "what a message costs when there is more of everything",
+	  TAKES_PLOT, bench_growth },
+	{ "pagefault", "the first pass over memory, beside read and write", 0,
+	  bench_pagefault },
 };
 const unsigned int n_bench_verbs = sizeof(bench_verbs) / sizeof(bench_verbs[0]);
 
