@@ -30,6 +30,7 @@ bench_sources = \
 	bench/pipe.c \
 	bench/plan.c \
 	bench/plan.h \
+	bench/plot.c \
 	bench/print.c \
 	bench/result.c \
 	bench/result.h \
@@ -54,6 +55,7 @@ tools_shmq_LDADD += -lm -lrt -ldl
 
 # Made anew each time, and replaced only if it says something else.
 EXTRA_DIST += bench/built.sh
+dist_noinst_SCRIPTS += bench/report
 BUILT_SOURCES += bench/built.h
 CLEANFILES += bench/built.h
 bench/built.h: FORCE

@@ -5,6 +5,7 @@
 # message as it was sent, and leaves nothing behind. No figure is looked at.
 
 SHMQ=${SHMQ:-./tools/shmq}
+: "${top_srcdir:=.}"
 umask 022
 dir=$(mktemp -d "${SHMQ_DIR:-${TMPDIR:-/tmp}}/bench.XXXXXX") || exit 1
 SHMQ_DIR=$dir/queues
@@ -201,6 +202,46 @@ tables_and_csv_say_where_it_was_measured() {
 	[ "$(grep -c '^"' "$work/out")" -eq 2 ] || fail 'not two rows of CSV'
 }
 
+a_picture_is_drawn() {
+	command -v gnuplot >/dev/null || {
+		# shellcheck disable=SC2086
+		expect 1 latency $tiny --busy --sizes 8 --transports line \
+			--plot "$work/a.svg"
+		has err 'gnuplot is missing'
+		return
+	}
+	for verb in latency throughput growth; do
+		# shellcheck disable=SC2086
+		expect 0 $verb $tiny --transports lines,shmq \
+			--plot "$work/a.svg"
+		grep -q '</svg>' "$work/a.svg" || fail "$verb: no picture"
+		grep -q '>shmq<' "$work/a.svg" || fail "$verb: no line of ours"
+		rm -f "$work/a.svg"
+	done
+	# shellcheck disable=SC2086
+	expect 1 latency $tiny --busy --sizes 8 --transports line \
+		--plot "$work/missing/a.svg"
+}
+
+the_report_has_a_row_for_each_target() {
+	SHMQ=$SHMQ timeout 250 sh "$top_srcdir/bench/report" --messages 20 \
+		--repeat 1 "$work/report" >"$work/out" 2>"$work/err" ||
+		fail "bench/report: exit status $?: $(cat "$work/err")"
+	for row in 'one way, 8 bytes' 'one way, 256 bytes' \
+		'stream of 64 bytes | `shmq-1`' 'batches of 16' \
+		'many to many' 'the same, beside others' \
+		'four producers, one consumer' \
+		'four producers, four consumers' '1048576 bytes in place' \
+		'wake-up of a sleeper' 'awake send | `shmq-1` | 0 ' \
+		'processor used'; do
+		has out "$row"
+	done
+	! grep 'not measured' "$work/out" || fail 'the report has holes'
+	for file in latency throughput stream large fan wake growth; do
+		[ -s "$work/report/$file.csv" ] || fail "no $file.csv"
+	done
+}
+
 an_interrupted_run_leaves_nothing() {
 	timeout -s INT 0.3 "$SHMQ" bench latency --time 1 --repeat 50 \
 		>"$work/out" 2>"$work/err"
@@ -221,5 +262,7 @@ growth_is_measured
 page_faults_are_measured
 peers_are_measured
 tables_and_csv_say_where_it_was_measured
+a_picture_is_drawn
+the_report_has_a_row_for_each_target
 an_interrupted_run_leaves_nothing
 exit $failed

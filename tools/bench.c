@@ -83,6 +83,15 @@ static int show(const struct verb *verb, const struct bench_options *options,
 {
 	int error = 0;
 
+	if (options->plot)
+		error = result_plot(result, options->plot);
+	if (error == -ENOPKG)
+		return fault_refused(verb, options->plot,
+				     "gnuplot is missing: Debian package "
+				     "gnuplot-nox");
+	if (error)
+		return fault_refused(verb, options->plot,
+				     "gnuplot could not draw it");
 	if (options->json)
 		error = result_print_json(result);
 	else if (options->csv)
@@ -143,13 +152,26 @@ const struct verb verb_bench = {
 	.name = "bench",
 	.summary = "measure latency and throughput, beside others",
 	.run = run,
-	.help = "usage: shmq bench latency|throughput "
+	.help = "usage: shmq bench latency|throughput|wake|fan|growth|pagefault "
 		"[OPTION]...\n"
 		"       shmq bench list [--peers]\n"
 		"\n"
 		"Measures how fast messages go from process to process over "
 		"libshmq, bare memory\n"
 		"and what else the system has, in turn, and compares them.\n"
+		"\n"
+		"  latency     how long a message takes, one way and there "
+		"and back\n"
+		"  throughput  how many messages go through in a second\n"
+		"  wake        from sending until a sleeper runs; idle "
+		"processor time; system\n"
+		"              calls a message\n"
+		"  fan         several producers and consumers at once\n"
+		"  growth      what a message costs with more processes, "
+		"queues and bytes\n"
+		"  pagefault   the first pass over memory, beside read and "
+		"write\n"
+		"  list        the transports\n"
 		"\n"
 		"  --transports LIST  only these, of 'shmq bench list'\n"
 		"  --peers            also those of other projects that were "
@@ -167,7 +189,11 @@ const struct verb verb_bench = {
 		"  --cores A,B        instead of the first two that are not "
 		"hyper-threads\n"
 		"  --floor NAME       what ratios compare with\n"
+		"  --producers LIST   how many, for fan; default 1,4,8\n"
+		"  --consumers LIST   likewise\n"
 		"  --json, --csv      for programs\n"
+		"  --plot FILE        draw a picture, .svg or .png: latency, "
+		"throughput, growth\n"
 		"  -h, --help         this text\n"
 		"\n"
 		"Exit status: 0 measured, 1 the system said no, 2 wrong "
