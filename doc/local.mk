@@ -3,6 +3,7 @@
 # The command, the ideas, and a page or a link to one for each function.
 # tests/test_manpages.sh compares them with include/shmq.h.
 dist_man_MANS += \
+	doc/man/shmq-bench.1 \
 	doc/man/shmq.1 \
 	doc/man/shmq_close.3 \
 	doc/man/shmq_commit.3 \
@@ -47,6 +48,7 @@ dist_man_MANS += \
 
 EXTRA_DIST += \
 	README.md \
+	doc/BENCH.md \
 	doc/DESIGN.md \
 	doc/LAYOUT.md \
 	doc/ORDERING.md \
