@@ -102,7 +102,8 @@ static bool load_from_build(struct catalog *catalog)
 	if (end - path < (ptrdiff_t)sizeof(below) ||
 	    strncmp(end - (sizeof(below) - 1), below, sizeof(below) - 1) != 0)
 		return false;
-	strcpy(end - (sizeof(below) - 1), "/bench/.libs");
+	end -= sizeof(below) - 1;
+	snprintf(end, sizeof(path) - (size_t)(end - path), "/bench/.libs");
 	return load_from(catalog, path);
 }
 
