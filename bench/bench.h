@@ -34,6 +34,7 @@ enum {
 	BENCH_IN_PLACE = 0x100, /* written and read where it lies */
 	BENCH_PEER = 0x200,     /* of another project */
 	BENCH_OURS = 0x400,     /* libshmq */
+	BENCH_TO_ALL = 0x800,   /* every consumer gets every message */
 };
 #define BENCH_MANY (BENCH_MANY_PUT | BENCH_MANY_TAKE)
 

@@ -18,13 +18,14 @@
 #include "transports.h"
 
 static const struct bench_transport *const always[] = {
-	&bench_line,           &bench_lines,      &bench_memcpy,
-	&bench_futex,          &bench_shmq_1,     &bench_shmq_1_batch,
-	&bench_shmq_1_place,   &bench_shmq,       &bench_shmq_batch,
-	&bench_shmq_place,     &bench_spsc,       &bench_vyukov,
-	&bench_pipe,           &bench_fifo,       &bench_unix_stream,
-	&bench_unix_seqpacket, &bench_unix_dgram, &bench_mq,
-	&bench_sysv,           &bench_eventfd,    &bench_tcp,
+	&bench_line,         &bench_lines,          &bench_memcpy,
+	&bench_futex,        &bench_shmq_1,         &bench_shmq_1_batch,
+	&bench_shmq_1_place, &bench_shmq,           &bench_shmq_batch,
+	&bench_shmq_place,   &bench_shmq_topic,     &bench_spsc,
+	&bench_vyukov,       &bench_pipe,           &bench_fifo,
+	&bench_unix_stream,  &bench_unix_seqpacket, &bench_unix_dgram,
+	&bench_mq,           &bench_sysv,           &bench_eventfd,
+	&bench_tcp,
 };
 
 static void add(struct catalog *catalog, const struct bench_transport *one)
@@ -101,7 +102,8 @@ static bool load_from_build(struct catalog *catalog)
 	if (end - path < (ptrdiff_t)sizeof(below) ||
 	    strncmp(end - (sizeof(below) - 1), below, sizeof(below) - 1) != 0)
 		return false;
-	strcpy(end - (sizeof(below) - 1), "/bench/.libs");
+	end -= sizeof(below) - 1;
+	snprintf(end, sizeof(path) - (size_t)(end - path), "/bench/.libs");
 	return load_from(catalog, path);
 }
 

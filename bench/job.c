@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * One run, as the process sees it that starts the others: it makes the
- * channels, forks, sleeps until all have ended, and computes what they noted.
+ * channels, forks, and sleeps until all have ended.
  * One that fails or hangs takes the run with it, and nothing else.
  */
 #include "job.h"
@@ -22,13 +22,12 @@
 
 #include "../tools/stop.h"
 #include "clock.h"
+#include "outcome.h"
 #include "trace.h"
 #include "work.h"
 
 #define DEADLINE_NS UINT64_C(5000000000)
 #define PATH_SIZE 256
-
-double job_offset_ticks;
 
 static char dir[PATH_SIZE - 32];
 static unsigned int n_paths;
@@ -233,122 +232,6 @@ static int wait_for_all(struct run *run)
 	return error;
 }
 
-/* ---------------------------------------------------------------------- results */
-
-static void subtract_clock(struct run *run)
-{
-	const struct job *job = run->job;
-	const uint64_t *back = run->control->ticks + 2 * job->n;
-	uint64_t before = run->control->workers[0].begin;
-	uint64_t cost = bench_ticks_cost();
-
-	for (uint64_t i = 0; i < job->n; i++) {
-		uint64_t took = back[i] - before;
-
-		took = took > cost ? took - cost : 0;
-		run->outcome->ns[i] = (float)((double)took * bench_tick_ns());
-		before = back[i];
-	}
-}
-
-static void half_way(struct run *run)
-{
-	const struct job *job = run->job;
-	const uint64_t *out = run->control->ticks, *seen = out + job->n;
-	double cost = (double)bench_ticks_cost();
-
-	for (uint64_t i = 0; i < job->n; i++) {
-		double took = (double)(int64_t)(seen[i] - out[i]) -
-			      job_offset_ticks - cost;
-
-		run->outcome->ns[i] = took > 0 ?
-					      (float)(took * bench_tick_ns()) :
-					      0;
-	}
-}
-
-static double per_message(const struct run *run)
-{
-	const struct job *job = run->job;
-	const struct worker *w = run->control->workers;
-	uint64_t begin = UINT64_MAX, end = 0, messages = 0;
-
-	if (job->kind != JOB_FAN) {
-		w += JOB_WORKERS;
-		return (double)(w->end - w->begin) * bench_tick_ns() /
-		       (double)job->n;
-	}
-	for (unsigned int i = 0; i < job->producers; i++)
-		if (w[i].begin < begin)
-			begin = w[i].begin;
-	w += JOB_WORKERS;
-	for (unsigned int i = 0; i < job->consumers; i++) {
-		if (w[i].end > end)
-			end = w[i].end;
-		messages += w[i].taken;
-	}
-	if (messages != job->n * job->producers)
-		return -1;
-	return (double)(end - begin) * bench_tick_ns() / (double)messages;
-}
-
-static int compute(struct run *run)
-{
-	const struct job *job = run->job;
-	struct job_outcome *outcome = run->outcome;
-	const struct worker *consumer = &run->control->workers[JOB_WORKERS];
-
-	switch (job->kind) {
-	case JOB_ROUND_TRIP:
-	case JOB_ONE_WAY:
-	case JOB_WAKE:
-		outcome->ns = calloc(job->n, sizeof(*outcome->ns));
-		if (!outcome->ns)
-			return -ENOMEM;
-		outcome->n = job->n;
-		if (job->kind == JOB_ROUND_TRIP)
-			subtract_clock(run);
-		else
-			half_way(run);
-		break;
-	case JOB_IDLE:
-		outcome->cpu = (double)consumer->cpu_ns /
-			       (double)consumer->wall_ns;
-		break;
-	case JOB_STREAM:
-	case JOB_FAN:
-	case JOB_QUEUES_TURN:
-		outcome->message_ns = per_message(run);
-		if (outcome->message_ns < 0) {
-			snprintf(outcome->why, sizeof(outcome->why),
-				 "messages were lost");
-			return -EBADMSG;
-		}
-		break;
-	default: /* counted while it ran */
-		break;
-	}
-	return 0;
-}
-
-/* The clock of the second core, seen in the trip that was least disturbed. */
-static void learn_offset(struct run *run)
-{
-	const struct job *job = run->job;
-	const uint64_t *out = run->control->ticks, *seen = out + job->n,
-		       *back = seen + job->n;
-	uint64_t least = UINT64_MAX;
-
-	for (uint64_t i = 0; i < job->n; i++) {
-		if (back[i] - out[i] >= least)
-			continue;
-		least = back[i] - out[i];
-		job_offset_ticks = ((double)(int64_t)(seen[i] - out[i]) -
-				    (double)(int64_t)(back[i] - seen[i])) /
-				   2;
-	}
-}
-
 /* ------------------------------------------------------------------------- main */
 
 static void explain(struct run *run, int error)
@@ -389,9 +272,9 @@ static int run_job(const struct job *job, struct job_outcome *outcome,
 					    wait_for_all(&run);
 	kill_all(&run);
 	if (!error && offset)
-		learn_offset(&run);
+		outcome_learn_offset(job, run.control);
 	if (!error)
-		error = compute(&run);
+		error = outcome_compute(job, run.control, outcome);
 	if (error)
 		explain(&run, error);
 	channels_destroy(&run);

@@ -26,6 +26,8 @@ bench_sources = \
 	bench/machine.h \
 	bench/meter.c \
 	bench/mq.c \
+	bench/outcome.c \
+	bench/outcome.h \
 	bench/pagefault.c \
 	bench/pipe.c \
 	bench/plan.c \

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * libshmq: queues of many to many (shmq) and of one to one (shmq-1), each with
- * messages copied in and out, in batches, or written and read in place.
+ * messages copied in and out, in batches, or written and read in place; topics
+ * of many producers, with a group for each consumer (shmq-topic).
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <shmq.h>
@@ -42,6 +44,7 @@ static int queue_create_kind(struct bench_channel *ch, uint64_t flags)
 
 	attr.capacity = capacity_for(ch);
 	attr.flags = flags | SHMQ_PREFAULT;
+	attr.max_groups = flags & SHMQ_TOPIC ? ch->consumers + 1 : 0;
 	attr.max_members = ch->producers + ch->consumers + 2;
 	error = shmq_open(&handle, ch->path, SHMQ_CREATE | SHMQ_EXCL, 0600,
 			  &attr);
@@ -62,6 +65,11 @@ static int one_create(struct bench_channel *ch)
 				 SHMQ_SINGLE_PRODUCER | SHMQ_SINGLE_CONSUMER);
 }
 
+static int topic_create(struct bench_channel *ch)
+{
+	return queue_create_kind(ch, SHMQ_TOPIC);
+}
+
 static void queue_destroy(struct bench_channel *ch)
 {
 	(void)shmq_unlink(ch->path);
@@ -70,6 +78,7 @@ static void queue_destroy(struct bench_channel *ch)
 static int queue_open(struct bench_channel *ch, struct queue *queue)
 {
 	struct shmq_stat st = SHMQ_STAT_INIT;
+	char group[16];
 	int error = shmq_open(&queue->handle, ch->path, 0, 0, NULL);
 
 	if (!error)
@@ -78,8 +87,11 @@ static int queue_open(struct bench_channel *ch, struct queue *queue)
 		return error;
 	if (ch->side == BENCH_PRODUCER)
 		return shmq_producer_open(&queue->producer, queue->handle, 0);
-	return shmq_consumer_open(&queue->consumer, queue->handle, NULL,
-				  st.flags & SHMQ_SINGLE_CONSUMER ?
+	snprintf(group, sizeof(group), "%u", ch->index);
+	return shmq_consumer_open(&queue->consumer, queue->handle,
+				  st.flags & SHMQ_TOPIC ? group : NULL,
+				  st.flags & (SHMQ_SINGLE_CONSUMER |
+					      SHMQ_TOPIC) ?
 					  SHMQ_EXCLUSIVE :
 					  0);
 }
@@ -298,4 +310,12 @@ const struct bench_transport bench_shmq_1_place = {
 	.flags = FLAGS | BENCH_TRIPS | BENCH_IN_PLACE,
 	QUEUE(one),
 	BENCH_OPERATIONS(placed),
+};
+
+const struct bench_transport bench_shmq_topic = {
+	.name = "shmq-topic",
+	.about = "libshmq, a topic: every consumer gets every message",
+	.flags = FLAGS | BENCH_TRIPS | BENCH_MANY | BENCH_TO_ALL,
+	QUEUE(topic),
+	BENCH_OPERATIONS(copied),
 };

@@ -70,6 +70,7 @@ static int connect_loopback(int listener, int *out, int *in)
 	if (*out < 0)
 		return -errno;
 	if (!connect(*out, (struct sockaddr *)&address, size)) {
+		/* cppcheck-suppress nullPointer ; whose it is may be NULL */
 		*in = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 		if (*in >= 0)
 			return 0;

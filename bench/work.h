@@ -24,12 +24,16 @@ struct control {
 	_Atomic uint32_t turn;      /* of those that work one after the other */
 	_Atomic uint64_t taken;     /* where there is one at a time */
 	struct worker workers[2 * JOB_WORKERS];
-	uint64_t ticks[]; /* out, seen, back: n of each */
+	uint64_t ticks[]; /* of single messages: out, seen, back, n of each */
 };
 
 static inline size_t control_bytes(const struct job *job)
 {
-	return sizeof(struct control) + 3 * job->n * sizeof(uint64_t);
+	bool single = job->kind == JOB_ROUND_TRIP || job->kind == JOB_ONE_WAY ||
+		      job->kind == JOB_WAKE;
+
+	return sizeof(struct control) +
+	       (single ? 3 * job->n * sizeof(uint64_t) : 0);
 }
 
 /* The life of process `side`, `index` after the fork. */

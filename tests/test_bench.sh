@@ -44,7 +44,7 @@ has() { # FILE TEXT
 	cat "$work/$1"
 }
 
-tiny='--messages 40 --repeat 2'
+tiny='--messages 12 --repeat 2'
 
 # json VERB KEY... -- OPTION...: its rows are in $work/rows.
 json() {
@@ -151,8 +151,8 @@ crowds_are_measured() {
 	json fan producers consumers mode size_bytes messages_per_s \
 		bytes_per_s message_ns ratio -- --producers 1,3 \
 		--consumers 1,2 --sizes 64 \
-		--transports shmq,shmq-place,vyukov,pipe,mq,spsc
-	measured shmq shmq-place vyukov pipe spsc
+		--transports shmq,shmq-place,shmq-topic,vyukov,pipe,mq,spsc
+	measured shmq shmq-place shmq-topic vyukov pipe spsc
 	has rows 'spsc not measured'
 	has out 'one producer only'
 }
@@ -224,7 +224,7 @@ a_picture_is_drawn() {
 }
 
 the_report_has_a_row_for_each_target() {
-	SHMQ=$SHMQ timeout 250 sh "$top_srcdir/bench/report" --messages 20 \
+	SHMQ=$SHMQ timeout 250 sh "$top_srcdir/bench/report" --messages 5 \
 		--repeat 1 "$work/report" >"$work/out" 2>"$work/err" ||
 		fail "bench/report: exit status $?: $(cat "$work/err")"
 	for row in 'one way, 8 bytes' 'one way, 256 bytes' \
