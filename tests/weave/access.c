@@ -123,8 +123,7 @@ bool weave_cas128(struct sh_pair *p, struct pair expected, struct pair desired,
 	if (lo != expected.lo || hi != expected.hi)
 		return false;
 	if (me) {
-		memory_swap(me, &p->lo, 8, desired.lo, memory_order_acq_rel);
-		memory_swap(me, &p->hi, 8, desired.hi, memory_order_acq_rel);
+		memory_swap_pair(me, p, desired);
 		weave_fence(memory_order_seq_cst);
 	} else {
 		memory_put(&p->lo, 8, desired.lo);

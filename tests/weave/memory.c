@@ -260,6 +260,22 @@ void memory_swap(struct participant *me, volatile void *p, unsigned size,
 	append(me, l, value, order, &locations[l].values[locations[l].n - 1]);
 }
 
+void memory_swap_pair(struct participant *me, struct sh_pair *p,
+		      struct pair value)
+{
+	unsigned lo, hi;
+
+	memory_swap(me, &p->hi, 8, value.hi, memory_order_acq_rel);
+	memory_swap(me, &p->lo, 8, value.lo, memory_order_acq_rel);
+	if (model != WEAVE_WEAK)
+		return;
+	/* Both at once: who has seen one of them sees the other. */
+	lo = location_of(&p->lo, 8);
+	hi = location_of(&p->hi, 8);
+	locations[hi].values[locations[hi].n - 1].view.upto[lo] =
+		me->view.upto[lo];
+}
+
 void weave_fence(memory_order order)
 {
 	struct participant *me;

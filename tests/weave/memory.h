@@ -46,5 +46,7 @@ uint64_t memory_latest(struct participant *me, volatile void *p, unsigned size,
 		       memory_order order);
 void memory_swap(struct participant *me, volatile void *p, unsigned size,
 		 uint64_t value, memory_order order);
+void memory_swap_pair(struct participant *me, struct sh_pair *p,
+		      struct pair value);
 
 #endif
