@@ -22,7 +22,7 @@ static inline void shmqi_errno_restore(const int *kept)
  */
 #define KEEP_ERRNO                                                             \
 	const int errno_kept                                                   \
-		__attribute__((cleanup(shmqi_errno_restore))) = errno
+		__attribute__((unused, cleanup(shmqi_errno_restore))) = errno
 
 /* Forget the sentence: a call that may say something begins. */
 void shmqi_error_clear(void);

@@ -247,10 +247,12 @@ endif
 # memory a step of a search. `make weave` is the whole of it, see weave/weave.h.
 unit_tests += tests/weave/weave
 tests_weave_weave_SOURCES = \
+	tests/weave/access.c \
 	tests/weave/atomic.h \
 	tests/weave/explore.c \
 	tests/weave/kernel.c \
 	tests/weave/memory.c \
+	tests/weave/memory.h \
 	tests/weave/mutants.c \
 	tests/weave/path.c \
 	tests/weave/scenarios.c \

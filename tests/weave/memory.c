@@ -12,16 +12,11 @@
  */
 #include <string.h>
 
+#include "memory.h"
 #include "world.h"
 
-#define LOCATIONS 224
 #define VALUES 64
-#define LATE 16
 #define SLOTS 1024 /* of the table that finds locations */
-
-struct view {
-	uint8_t upto[LOCATIONS];
-};
 
 struct value {
 	uint64_t value;
@@ -37,22 +32,6 @@ struct location {
 	struct value values[VALUES];
 };
 
-struct store {
-	volatile void *at;
-	unsigned size;
-	uint64_t value;
-	memory_order order;
-};
-
-struct participant {
-	struct view view;
-	struct view seen; /* by relaxed loads, until an acquire fence */
-	struct view told; /* what a relaxed store carries: the last fence */
-	struct store late[LATE];
-	unsigned pending;
-	struct store deferred; /* of a mutant */
-};
-
 static enum weave_model model;
 static unsigned n_locations;
 static struct location locations[LOCATIONS];
@@ -64,7 +43,7 @@ static uint64_t contents; /* of memory, hashed; counted as it changes */
 
 /* ------------------------------------------------------------- plain memory */
 
-static uint64_t get(const volatile void *p, unsigned size)
+uint64_t memory_get(const volatile void *p, unsigned size)
 {
 	switch (size) {
 	case 4:
@@ -82,10 +61,10 @@ static bool is_shared(const volatile void *p)
 	       at < (const char *)&world + offsetof(struct world, private);
 }
 
-static void put(volatile void *p, unsigned size, uint64_t value)
+void memory_put(volatile void *p, unsigned size, uint64_t value)
 {
 	if (is_shared(p)) {
-		contents -= weave_mix(get(p, size), (uintptr_t)p);
+		contents -= weave_mix(memory_get(p, size), (uintptr_t)p);
 		contents += weave_mix(value, (uintptr_t)p);
 	}
 	if (size == 4)
@@ -95,7 +74,7 @@ static void put(volatile void *p, unsigned size, uint64_t value)
 }
 
 /* The ring is mapped twice; its second half is the first. */
-static void *place(const volatile void *p)
+void *memory_place(const volatile void *p)
 {
 	char *at = (char *)(uintptr_t)p;
 
@@ -137,7 +116,7 @@ static unsigned location_of(volatile void *p, unsigned size)
 	l = &locations[n_locations];
 	slots[slot] = (uint16_t)++n_locations;
 	*l = (struct location){ .at = p, .size = size, .n = 1 };
-	l->values[0].value = get(p, size);
+	l->values[0].value = memory_get(p, size);
 	return n_locations - 1;
 }
 
@@ -182,7 +161,7 @@ static void append(struct participant *me, unsigned l, uint64_t value,
 		join(&v->view, &from->view);
 	v->hash = view_hash(&v->view);
 	at->hash = weave_mix(at->hash, weave_mix(value, v->hash));
-	put(at->at, at->size, value);
+	memory_put(at->at, at->size, value);
 }
 
 /* Late stores stay visible to who made them. */
@@ -198,14 +177,14 @@ static bool from_own(const struct participant *me, const volatile void *p,
 	return false;
 }
 
-static uint64_t load(struct participant *me, volatile void *p, unsigned size,
+uint64_t memory_load(struct participant *me, volatile void *p, unsigned size,
 		     memory_order order)
 {
 	unsigned l, first, which;
 	uint64_t value;
 
 	if (model != WEAVE_WEAK)
-		return from_own(me, p, &value) ? value : get(p, size);
+		return from_own(me, p, &value) ? value : memory_get(p, size);
 	l = location_of(p, size);
 	first = me->view.upto[l];
 	which = locations[l].n - 1;
@@ -217,7 +196,7 @@ void memory_arrive(unsigned who)
 {
 	struct participant *p = &participants[who];
 
-	put(p->late[0].at, p->late[0].size, p->late[0].value);
+	memory_put(p->late[0].at, p->late[0].size, p->late[0].value);
 	memmove(p->late, p->late + 1, --p->pending * sizeof(p->late[0]));
 }
 
@@ -232,7 +211,7 @@ static void settle(unsigned who)
 		memory_arrive(who);
 }
 
-static void store(struct participant *me, const struct store *s)
+void memory_store(struct participant *me, const struct store *s)
 {
 	if (model == WEAVE_WEAK) {
 		append(me, location_of(s->at, s->size), s->value, s->order,
@@ -245,170 +224,56 @@ static void store(struct participant *me, const struct store *s)
 		return;
 	}
 	settle((unsigned)weave_self());
-	put(s->at, s->size, s->value);
+	memory_put(s->at, s->size, s->value);
 }
 
-/* ------------------------------------------------------------- the accesses */
-
-static struct participant *self(const volatile void *p)
+struct participant *memory_self(const volatile void *p)
 {
 	int me = weave_self();
 
 	return me >= 0 && is_shared(p) ? &participants[me] : NULL;
 }
 
-uint64_t weave_load(const volatile void *p, unsigned size, memory_order order,
-		    const char *where)
-{
-	struct participant *me = self(p);
-	uint64_t value;
-
-	if (!me)
-		return get(place(p), size);
-	weave_step(where);
-	if (mutant_hits(where, WEAVE_DROP))
-		return 0;
-	if (mutant_hits(where, WEAVE_RELAX))
-		order = memory_order_relaxed;
-	value = load(me, place(p), size, order);
-	weave_learn(value);
-	return value;
-}
-
-void weave_store(volatile void *p, unsigned size, uint64_t value,
-		 memory_order order, const char *where)
-{
-	struct store s = { place(p), size, value, order };
-	struct participant *me = self(p);
-
-	if (!me) {
-		put(s.at, size, value);
-		return;
-	}
-	weave_step(where);
-	weave_learn(1);
-	if (mutant_hits(where, WEAVE_DROP))
-		return;
-	if (mutant_hits(where, WEAVE_RELAX))
-		s.order = memory_order_relaxed;
-	if (mutant_hits(where, WEAVE_DEFER)) {
-		me->deferred = s;
-		return;
-	}
-	store(me, &s);
-	if (me->deferred.at) {
-		s = me->deferred;
-		me->deferred.at = NULL;
-		weave_step("deferred");
-		store(me, &s);
-	}
-}
-
 /* The last value, and whatever was late before it. */
-static uint64_t latest(struct participant *me, volatile void *p, unsigned size,
+uint64_t memory_latest(struct participant *me, volatile void *p, unsigned size,
 		       memory_order order)
 {
 	unsigned l;
 
 	settle((unsigned)weave_self());
 	if (model != WEAVE_WEAK)
-		return get(p, size);
+		return memory_get(p, size);
 	l = location_of(p, size);
 	return see(me, l, locations[l].n - 1, order);
 }
 
-static void swap(struct participant *me, volatile void *p, unsigned size,
+void memory_swap(struct participant *me, volatile void *p, unsigned size,
 		 uint64_t value, memory_order order)
 {
 	unsigned l;
 
 	if (model != WEAVE_WEAK) {
-		put(p, size, value);
+		memory_put(p, size, value);
 		return;
 	}
 	l = location_of(p, size);
 	append(me, l, value, order, &locations[l].values[locations[l].n - 1]);
 }
 
-uint64_t weave_rmw(volatile void *p, unsigned size, enum weave_rmw what,
-		   uint64_t operand, memory_order order, const char *where)
+void memory_swap_pair(struct participant *me, struct sh_pair *p,
+		      struct pair value)
 {
-	struct participant *me = self(p);
-	uint64_t old;
+	unsigned lo, hi;
 
-	p = place(p);
-	if (me) {
-		weave_step(where);
-		if (mutant_hits(where, WEAVE_DROP) ||
-		    mutant_hits(where, WEAVE_LATE))
-			return 0;
-	}
-	old = me ? latest(me, p, size, order) : get(p, size);
-	operand = what == WEAVE_ADD ? old + operand : old | operand;
-	if (size == 4)
-		operand = (uint32_t)operand;
-	if (!me) {
-		put(p, size, operand);
-		return old;
-	}
-	swap(me, p, size, operand, order);
-	weave_learn(old);
-	return old;
-}
-
-bool weave_cas(volatile void *p, unsigned size, uint64_t *expected,
-	       uint64_t desired, const char *where)
-{
-	struct participant *me = self(p);
-	uint64_t wanted = *expected;
-
-	p = place(p);
-	if (me) {
-		weave_step(where);
-		if (mutant_hits(where, WEAVE_DROP))
-			return false;
-	}
-	*expected = me ? latest(me, p, size, memory_order_acquire) :
-			 get(p, size);
-	if (me)
-		weave_learn(*expected);
-	if (*expected != wanted)
-		return false;
-	if (me)
-		swap(me, p, size, desired, memory_order_acq_rel);
-	else
-		put(p, size, desired);
-	return true;
-}
-
-bool weave_cas128(struct sh_pair *p, struct pair expected, struct pair desired,
-		  const char *where)
-{
-	struct participant *me = self(p);
-	uint64_t lo, hi;
-
-	if (me) {
-		weave_step(where);
-		weave_fence(memory_order_seq_cst);
-		lo = latest(me, &p->lo, 8, memory_order_acquire);
-		hi = latest(me, &p->hi, 8, memory_order_acquire);
-	} else {
-		lo = get(&p->lo, 8);
-		hi = get(&p->hi, 8);
-	}
-	if (me)
-		weave_learn(weave_mix(lo, hi));
-	if (lo != expected.lo || hi != expected.hi)
-		return false;
-	if (me) {
-		swap(me, &p->lo, 8, desired.lo, memory_order_acq_rel);
-		swap(me, &p->hi, 8, desired.hi, memory_order_acq_rel);
-		weave_fence(memory_order_seq_cst);
-	} else {
-		put(&p->lo, 8, desired.lo);
-		put(&p->hi, 8, desired.hi);
-	}
-	return true;
+	memory_swap(me, &p->hi, 8, value.hi, memory_order_acq_rel);
+	memory_swap(me, &p->lo, 8, value.lo, memory_order_acq_rel);
+	if (model != WEAVE_WEAK)
+		return;
+	/* Both at once: who has seen one of them sees the other. */
+	lo = location_of(&p->lo, 8);
+	hi = location_of(&p->hi, 8);
+	locations[hi].values[locations[hi].n - 1].view.upto[lo] =
+		me->view.upto[lo];
 }
 
 void weave_fence(memory_order order)
@@ -428,20 +293,6 @@ void weave_fence(memory_order order)
 	}
 	if (releases(order))
 		me->told = me->view;
-}
-
-/* Messages are copied word by word, without any order; their rest bytewise. */
-void weave_copy(void *to, const void *from, size_t n)
-{
-	char *d = to;
-	const char *s = from;
-
-	for (; n >= 8; n -= 8, d += 8, s += 8)
-		weave_store(d, 8,
-			    weave_load(s, 8, memory_order_relaxed, "copy"),
-			    memory_order_relaxed, "copy");
-	if (n)
-		weave_wrong("a message that is not whole words");
 }
 
 /* ------------------------------------------------------------ for the loom */
