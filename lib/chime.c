@@ -18,6 +18,7 @@
 
 #include "atomic.h"
 #include "chime.h"
+#include "error.h"
 #include "strike.h"
 #include "wake.h"
 
@@ -211,26 +212,21 @@ static int open_chime(struct endpoint *ep, struct chime *ch)
 int shmqi_chime_open(struct endpoint *ep)
 {
 	struct chime *ch = calloc(1, sizeof(*ch) + PATH_MAX);
-	int saved = errno;
 	int r = ch ? open_chime(ep, ch) : -ENOMEM;
 
 	if (r)
 		free(ch);
-	errno = saved;
 	return r;
 }
 
 void shmqi_chime_close(struct endpoint *ep)
 {
-	int saved = errno;
-
 	if (!ep->chime)
 		return;
 	forget(ep);
 	close_all(ep->chime);
 	free(ep->chime);
 	ep->chime = NULL;
-	errno = saved;
 }
 
 void shmqi_chime_forked(struct chime *ch)
@@ -244,7 +240,6 @@ void shmqi_chime_sweep(struct segment *seg, uint32_t index)
 	struct sh_member *member = member_at(seg, index);
 	uint64_t name = load_relaxed(&member->chime_name);
 	char path[PATH_MAX];
-	int saved = errno;
 	struct stat st;
 
 	if (!name)
@@ -256,7 +251,6 @@ void shmqi_chime_sweep(struct segment *seg, uint32_t index)
 			unlink(path);
 	store_relaxed(&member->chime_name, 0);
 	store_release(&member->chime_armed, 0);
-	errno = saved;
 }
 
 /* ---------------------------------------------------- arming and waiting */
@@ -265,7 +259,6 @@ void shmqi_chime_strike(struct endpoint *ep)
 {
 	struct chime *ch = ep->chime;
 	struct sockaddr_un address;
-	int saved = errno;
 	socklen_t len;
 
 	if (ch->fifo >= 0) {
@@ -280,7 +273,6 @@ void shmqi_chime_strike(struct endpoint *ep)
 	}
 	/* Spare the others the trouble. */
 	cas64(&ep->member->chime_armed, ch->armed, ch->armed + 1);
-	errno = saved;
 }
 
 /* Take all strikes. Were there any? */
@@ -387,9 +379,9 @@ static int64_t spin(const struct waiter *w)
 
 int64_t shmqi_chime_poll(const struct waiter *w)
 {
+	KEEP_ERRNO;
 	struct endpoint *ep = w->eps[0];
 	struct chime *ch = ep->chime;
-	int saved = errno;
 	bool struck;
 	int64_t r;
 
@@ -401,16 +393,13 @@ int64_t shmqi_chime_poll(const struct waiter *w)
 		return r;
 	struck = empty(ep);
 	if (!struck && load_acquire(&ep->member->chime_armed) == ch->armed &&
-	    (ch->due_ns == INT64_MAX || shmqi_clock_ns() < ch->due_ns)) {
-		errno = saved;
+	    (ch->due_ns == INT64_MAX || shmqi_clock_ns() < ch->due_ns))
 		return -EAGAIN;
-	}
 	if (struck)
 		ch->bound = 0;
 	r = arm_and_look(w, ep);
 	/* Armed behind what is there: nobody would strike for it. */
 	if (r != -EAGAIN)
 		shmqi_chime_strike(ep);
-	errno = saved;
 	return r == -EBUSY ? -EAGAIN : r;
 }
