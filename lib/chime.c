@@ -34,6 +34,7 @@ struct chime {
 	int fifo;   /* -1: cannot be made anywhere */
 	int socket; /* -1: likewise */
 	int timer;
+	uint64_t name;
 	uint64_t armed; /* last value of chime_armed that we stored */
 	int64_t due_ns; /* of the timer; INT64_MAX: not set */
 	int64_t bound;  /* that it was set with; 0: none since it was struck */
@@ -74,13 +75,12 @@ static void follow_mode(const struct segment *seg, uint32_t place, int fd)
 }
 
 static int make_fifo(struct segment *seg, struct sh_member *member,
-		     uint32_t place, char *path)
+		     uint64_t name, uint32_t place, char *path)
 {
 	struct stat st;
 	int fd;
 
-	if (!shmqi_chime_path(seg, load_relaxed(&member->chime_name), place,
-			      path))
+	if (!shmqi_chime_path(seg, name, place, path))
 		return -ENOENT;
 	/* Said before it is there, so that it is swept if we die. */
 	store_relaxed(&member->chime_place, place);
@@ -156,12 +156,13 @@ static int make_ends(struct segment *seg, struct sh_member *member,
 	int r;
 
 	store_relaxed(&member->chime_sent, 0);
-	store_relaxed(&member->chime_name,
-		      (uint64_t)arc4random() << 32 | arc4random() | 1);
-	ch->fifo = make_fifo(seg, member, SH_CHIME_BESIDE, ch->path);
+	ch->name = (uint64_t)arc4random() << 32 | arc4random() | 1;
+	store_relaxed(&member->chime_name, ch->name);
+	ch->fifo = make_fifo(seg, member, ch->name, SH_CHIME_BESIDE, ch->path);
 	if (ch->fifo < 0 && ch->fifo != -EMFILE && ch->fifo != -ENFILE)
-		ch->fifo = make_fifo(seg, member, SH_CHIME_RUNTIME, ch->path);
-	ch->socket = make_socket(seg, load_relaxed(&member->chime_name));
+		ch->fifo = make_fifo(seg, member, ch->name, SH_CHIME_RUNTIME,
+				     ch->path);
+	ch->socket = make_socket(seg, ch->name);
 	if (ch->fifo < 0) {
 		ch->path[0] = '\0';
 		store_relaxed(&member->chime_place, SH_CHIME_SOCKET);
@@ -264,8 +265,7 @@ void shmqi_chime_strike(struct endpoint *ep)
 	if (ch->fifo >= 0) {
 		(void)!write(ch->fifo, "", 1);
 	} else {
-		len = shmqi_chime_address(load_relaxed(&ep->member->chime_name),
-					  &address);
+		len = shmqi_chime_address(ch->name, &address);
 		store_relaxed(&ep->member->chime_sent, 1);
 		sendto(ch->socket, &ep->seg->geo.cookie,
 		       sizeof(ep->seg->geo.cookie), MSG_DONTWAIT,
