@@ -26,7 +26,6 @@ static void watch(int fd)
 	check_errno(epoll_ctl(loop, EPOLL_CTL_ADD, fd, &event), "watch");
 }
 
-/* At a port that the kernel chooses. */
 static int serve(void)
 {
 	struct sockaddr_in here = { .sin_family = AF_INET,
@@ -43,7 +42,7 @@ static int serve(void)
 
 static void on_connection(int server)
 {
-	int fd = accept4(server, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int fd = accept(server, NULL, NULL);
 
 	check_errno(fd < CLIENTS ? fd : -1, "accept");
 	is_client[fd] = 1;
@@ -68,7 +67,8 @@ static int on_message(void)
 	while ((len = shmq_recv(consumer, text, sizeof(text), 0)) >= 0)
 		for (int fd = 0; fd < CLIENTS; fd++)
 			if (is_client[fd]) /* who does not read, misses it */
-				send(fd, text, (size_t)len, MSG_NOSIGNAL);
+				send(fd, text, (size_t)len,
+				     MSG_NOSIGNAL | MSG_DONTWAIT);
 	return len != -EIDRM && (len == -EAGAIN || check(len, "receive"));
 }
 

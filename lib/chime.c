@@ -18,6 +18,7 @@
 
 #include "atomic.h"
 #include "chime.h"
+#include "error.h"
 #include "strike.h"
 #include "wake.h"
 
@@ -33,6 +34,7 @@ struct chime {
 	int fifo;   /* -1: cannot be made anywhere */
 	int socket; /* -1: likewise */
 	int timer;
+	uint64_t name;
 	uint64_t armed; /* last value of chime_armed that we stored */
 	int64_t due_ns; /* of the timer; INT64_MAX: not set */
 	int64_t bound;  /* that it was set with; 0: none since it was struck */
@@ -73,13 +75,12 @@ static void follow_mode(const struct segment *seg, uint32_t place, int fd)
 }
 
 static int make_fifo(struct segment *seg, struct sh_member *member,
-		     uint32_t place, char *path)
+		     uint64_t name, uint32_t place, char *path)
 {
 	struct stat st;
 	int fd;
 
-	if (!shmqi_chime_path(seg, load_relaxed(&member->chime_name), place,
-			      path))
+	if (!shmqi_chime_path(seg, name, place, path))
 		return -ENOENT;
 	/* Said before it is there, so that it is swept if we die. */
 	store_relaxed(&member->chime_place, place);
@@ -155,12 +156,13 @@ static int make_ends(struct segment *seg, struct sh_member *member,
 	int r;
 
 	store_relaxed(&member->chime_sent, 0);
-	store_relaxed(&member->chime_name,
-		      (uint64_t)arc4random() << 32 | arc4random() | 1);
-	ch->fifo = make_fifo(seg, member, SH_CHIME_BESIDE, ch->path);
+	ch->name = (uint64_t)arc4random() << 32 | arc4random() | 1;
+	store_relaxed(&member->chime_name, ch->name);
+	ch->fifo = make_fifo(seg, member, ch->name, SH_CHIME_BESIDE, ch->path);
 	if (ch->fifo < 0 && ch->fifo != -EMFILE && ch->fifo != -ENFILE)
-		ch->fifo = make_fifo(seg, member, SH_CHIME_RUNTIME, ch->path);
-	ch->socket = make_socket(seg, load_relaxed(&member->chime_name));
+		ch->fifo = make_fifo(seg, member, ch->name, SH_CHIME_RUNTIME,
+				     ch->path);
+	ch->socket = make_socket(seg, ch->name);
 	if (ch->fifo < 0) {
 		ch->path[0] = '\0';
 		store_relaxed(&member->chime_place, SH_CHIME_SOCKET);
@@ -211,26 +213,21 @@ static int open_chime(struct endpoint *ep, struct chime *ch)
 int shmqi_chime_open(struct endpoint *ep)
 {
 	struct chime *ch = calloc(1, sizeof(*ch) + PATH_MAX);
-	int saved = errno;
 	int r = ch ? open_chime(ep, ch) : -ENOMEM;
 
 	if (r)
 		free(ch);
-	errno = saved;
 	return r;
 }
 
 void shmqi_chime_close(struct endpoint *ep)
 {
-	int saved = errno;
-
 	if (!ep->chime)
 		return;
 	forget(ep);
 	close_all(ep->chime);
 	free(ep->chime);
 	ep->chime = NULL;
-	errno = saved;
 }
 
 void shmqi_chime_forked(struct chime *ch)
@@ -244,7 +241,6 @@ void shmqi_chime_sweep(struct segment *seg, uint32_t index)
 	struct sh_member *member = member_at(seg, index);
 	uint64_t name = load_relaxed(&member->chime_name);
 	char path[PATH_MAX];
-	int saved = errno;
 	struct stat st;
 
 	if (!name)
@@ -256,7 +252,6 @@ void shmqi_chime_sweep(struct segment *seg, uint32_t index)
 			unlink(path);
 	store_relaxed(&member->chime_name, 0);
 	store_release(&member->chime_armed, 0);
-	errno = saved;
 }
 
 /* ---------------------------------------------------- arming and waiting */
@@ -265,14 +260,12 @@ void shmqi_chime_strike(struct endpoint *ep)
 {
 	struct chime *ch = ep->chime;
 	struct sockaddr_un address;
-	int saved = errno;
 	socklen_t len;
 
 	if (ch->fifo >= 0) {
 		(void)!write(ch->fifo, "", 1);
 	} else {
-		len = shmqi_chime_address(load_relaxed(&ep->member->chime_name),
-					  &address);
+		len = shmqi_chime_address(ch->name, &address);
 		store_relaxed(&ep->member->chime_sent, 1);
 		sendto(ch->socket, &ep->seg->geo.cookie,
 		       sizeof(ep->seg->geo.cookie), MSG_DONTWAIT,
@@ -280,7 +273,6 @@ void shmqi_chime_strike(struct endpoint *ep)
 	}
 	/* Spare the others the trouble. */
 	cas64(&ep->member->chime_armed, ch->armed, ch->armed + 1);
-	errno = saved;
 }
 
 /* Take all strikes. Were there any? */
@@ -387,9 +379,9 @@ static int64_t spin(const struct waiter *w)
 
 int64_t shmqi_chime_poll(const struct waiter *w)
 {
+	KEEP_ERRNO;
 	struct endpoint *ep = w->eps[0];
 	struct chime *ch = ep->chime;
-	int saved = errno;
 	bool struck;
 	int64_t r;
 
@@ -401,16 +393,13 @@ int64_t shmqi_chime_poll(const struct waiter *w)
 		return r;
 	struck = empty(ep);
 	if (!struck && load_acquire(&ep->member->chime_armed) == ch->armed &&
-	    (ch->due_ns == INT64_MAX || shmqi_clock_ns() < ch->due_ns)) {
-		errno = saved;
+	    (ch->due_ns == INT64_MAX || shmqi_clock_ns() < ch->due_ns))
 		return -EAGAIN;
-	}
 	if (struck)
 		ch->bound = 0;
 	r = arm_and_look(w, ep);
 	/* Armed behind what is there: nobody would strike for it. */
 	if (r != -EAGAIN)
 		shmqi_chime_strike(ep);
-	errno = saved;
 	return r == -EBUSY ? -EAGAIN : r;
 }

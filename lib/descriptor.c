@@ -8,6 +8,7 @@
 
 #include "chime.h"
 #include "consumer.h"
+#include "error.h"
 #include "producer.h"
 
 static int check(const struct endpoint *ep, uint32_t magic)
@@ -67,6 +68,7 @@ int64_t shmqi_consumer_poll(struct shmq_consumer *c)
 
 int shmq_consumer_fd(struct shmq_consumer *c)
 {
+	KEEP_ERRNO;
 	int r = c ? check(&c->ep, ENDPOINT_CONSUMER) : -EINVAL;
 
 	if (!r)
@@ -81,6 +83,7 @@ int shmq_consumer_fd(struct shmq_consumer *c)
 
 int shmq_producer_fd(struct shmq_producer *p)
 {
+	KEEP_ERRNO;
 	int r = p ? check(&p->ep, ENDPOINT_PRODUCER) : -EINVAL;
 
 	if (!r)

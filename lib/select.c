@@ -13,6 +13,7 @@
 
 #include "chime.h"
 #include "consumer.h"
+#include "error.h"
 
 /* What waits where neither futex_waitv nor descriptors are to be had. */
 #define NAP_NS INT64_C(5000000)
@@ -117,7 +118,6 @@ static int64_t sleep_at_chimes(struct many *m, int64_t deadline, int64_t most)
 	struct pollfd fds[BELLS_MAX];
 	struct timespec time;
 	int64_t left = most;
-	int saved = errno, r;
 
 	if (deadline != INT64_MAX && deadline - shmqi_clock_ns() < left)
 		left = deadline - shmqi_clock_ns();
@@ -130,10 +130,10 @@ static int64_t sleep_at_chimes(struct many *m, int64_t deadline, int64_t most)
 		fds[i].fd = chime ? shmqi_chime_fd(chime) : -1;
 		fds[i].events = POLLIN;
 	}
-	r = ppoll(fds, m->n, left == INT64_MAX ? NULL : &time, NULL);
-	r = r < 0 && errno == EINTR ? -EINTR : -EAGAIN;
-	errno = saved;
-	return r;
+	return ppoll(fds, m->n, left == INT64_MAX ? NULL : &time, NULL) < 0 &&
+			       errno == EINTR ?
+		       -EINTR :
+		       -EAGAIN;
 }
 
 /* Without a chime for each: look every few milliseconds. */
@@ -158,6 +158,7 @@ static int64_t look_now_and_then(struct many *m)
 
 static int64_t poll_many(struct many *m, int64_t deadline)
 {
+	KEEP_ERRNO;
 	bool equipped = true;
 
 	for (unsigned i = 0; i < m->n; i++)

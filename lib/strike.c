@@ -108,7 +108,7 @@ static size_t runtime_directory(char *path)
 
 	if (n >= PATH_MAX - 1)
 		return 0;
-	memcpy(path, dir, n);
+	memcpy(path, dir, n + 1);
 	path[n] = '/';
 	return n + 1;
 }

@@ -632,7 +632,7 @@ static void a_child_does_not_own_its_parents_descriptor(void **state)
 			_exit(1);
 		shmq_consumer_close(c);
 		send_one(q);
-		_exit(!exists(chiming.path));
+		_exit(exists(chiming.path) ? 0 : 1);
 	}
 	child_join(pid);
 	must(readable(chiming.fd, 0));

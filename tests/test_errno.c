@@ -71,6 +71,15 @@ static void endpoints_leave_errno_alone(void **state)
 	child_run(exclusive_consumer, NULL);
 	must_leave_errno(shmq_recv(c, &byte, 1, SHMQ_NOWAIT), -EAGAIN);
 	must_leave_errno(shmq_recv(c, &byte, 1, 1000000), -ETIMEDOUT);
+	must_leave_errno(shmq_wait(&c, 1, 1000000), -ETIMEDOUT);
+	must_leave_errno(shmq_wait((struct shmq_consumer *[]){ c, c }, 2,
+				   1000000),
+			 -ETIMEDOUT);
+	must_leave_errno(shmq_consumer_fd(c) < 0, 0);
+	must_leave_errno(shmq_producer_fd(p) < 0, 0);
+	must_leave_errno(shmq_recv(c, &byte, 1, SHMQ_NOWAIT), -EAGAIN);
+	must_leave_errno(shmq_consumer_cancel(c), 0);
+	must_leave_errno(shmq_recv(c, &byte, 1, SHMQ_NOWAIT), -ECANCELED);
 	must_leave_errno(shmq_stat_member(q, 0, &info), 1);
 	errno = MARK;
 	shmq_consumer_close(c);

@@ -167,9 +167,13 @@ static void a_forked_child_may_not_wait(void **state)
 	set_join(set);
 	pid = fork();
 	if (!pid)
-		_exit(shmq_wait(set->c, 1, 0) != -ESTALE ||
-		      shmq_consumer_cancel(set->c[0]) != -ESTALE ||
-		      shmq_producer_cancel(set->p[0]) != -ESTALE);
+		_exit(shmq_wait(set->c, 1, 0) == -ESTALE &&
+				      shmq_consumer_cancel(set->c[0]) ==
+					      -ESTALE &&
+				      shmq_producer_cancel(set->p[0]) ==
+					      -ESTALE ?
+			      0 :
+			      1);
 	child_join(pid);
 	set_free(set);
 }

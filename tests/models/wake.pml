@@ -13,6 +13,9 @@
  * models have theirs. A bounded sleep may end by itself where there is
  * something to notice, and NAPS times where there is nothing.
  *
+ * With CHIME the consumers wait through descriptors (lib/chime.c): FIFOs that
+ * wakers write to one after the other (lib/strike.c), each step on its own.
+ *
  * Promised: when nothing can happen any more, every acknowledged message has
  * been received by a consumer that lived to be done with it, and nobody waits
  * for room that is there.
@@ -114,11 +117,89 @@ byte returns = 0;
 	:: else \
 	fi
 #else
-#define LOOK(b) \
+#define LOOK_BELL(b) \
 	if \
 	:: ARMED(b) -> STEP(d_step { RING(b); WAKE_ALL(b) }) \
 	:: else \
 	fi
+#ifdef CHIME
+#define LOOK(b) \
+	if \
+	:: b == RECV -> LOOK_CHIMES() \
+	:: b == SEND -> LOOK_BELL(b) \
+	fi
+#else
+#define LOOK(b) LOOK_BELL(b)
+#endif
+#endif
+
+#ifdef CHIME
+/*
+ * A chime is armed when its number is odd. The bell's bit, and how often a
+ * chime was armed, are one word for the swap that takes the bit back.
+ */
+byte chime[3], armings = 0;
+bool fifo[3], chimes = false;
+
+#ifdef STRUCK_BIT
+#define EVEN(e) chime[e] = (chime[e] % 2 == 1 -> chime[e] + 1 : chime[e])
+#else
+#define EVEN(e) chime[e] = (chime[e] == number -> number + 1 : chime[e])
+#endif
+#ifdef EVEN_FIRST
+#define STRIKE_ONE(e) STEP(d_step { EVEN(e) }); STEP(fifo[e] = true)
+#else
+#define STRIKE_ONE(e) STEP(fifo[e] = true); STEP(d_step { EVEN(e) })
+#endif
+#define STRIKE(e) \
+	number = chime[e]; \
+	if \
+	:: number % 2 == 1 -> STRIKE_ONE(e) \
+	:: else \
+	fi
+#ifdef NO_COUNT
+#define TAKE_BACK() chimes = false
+#else
+#define TAKE_BACK() chimes = (armings == count -> false : chimes)
+#endif
+#ifdef GROUP
+#define STRIKE_ALL() STRIKE(C1); STRIKE(C2)
+#else
+#define STRIKE_ALL() STRIKE(C1)
+#endif
+/* shmqi_strike_all() */
+#ifdef TAKEN_BACK_FIRST
+#define LOOK_CHIMES() \
+	if \
+	:: chimes -> \
+		count = armings; \
+		STEP(d_step { TAKE_BACK() }); \
+		STRIKE_ALL(); \
+		d_step { number = 0; count = 0 } \
+	:: else \
+	fi
+#else
+#define LOOK_CHIMES() \
+	if \
+	:: chimes -> \
+		count = armings; \
+		STRIKE_ALL(); \
+		STEP(d_step { TAKE_BACK() }); \
+		d_step { number = 0; count = 0 } \
+	:: else \
+	fi
+#endif
+/* shmqi_chime_arm(): its own last number is the one stored. */
+#define ARM_CHIME() \
+	STEP(d_step { \
+		chime[me] = (chime[me] % 2 == 1 -> chime[me] + 2 : \
+						   chime[me] + 1); \
+		armed = chime[me] \
+	}); \
+	STEP(d_step { armings++; chimes = true })
+#define AWAKE (fifo[me])
+#else
+#define AWAKE (!asleep[me])
 #endif
 
 /* ------------------------------------------------------------- consumers */
@@ -270,6 +351,32 @@ inline look_around()
 
 inline consumer_waits()
 {
+#ifdef CHIME
+	if
+	:: !fifo[me] && chime[me] == armed && !long_enough ->
+		/* Still armed, and not struck: as it was. */
+		outlook = kept
+	:: else ->
+		STEP(fifo[me] = false);
+		ARM_CHIME();
+		attempt();
+		if
+		:: held[me] == 0 -> look_around()
+		:: else -> outlook = RETRY
+		fi;
+		if
+		:: outlook == RETRY ->
+			STEP(d_step {
+				fifo[me] = true;
+				chime[me] = (chime[me] == armed ->
+						     armed + 1 :
+						     chime[me])
+			})
+		:: else
+		fi;
+		kept = outlook
+	fi;
+#else
 #ifdef ARMED_LAST
 	attempt();
 	if
@@ -285,6 +392,7 @@ inline consumer_waits()
 	:: else -> outlook = RETRY
 	fi;
 #endif
+#endif
 #ifdef CLAIM_UNBOUNDED
 	outlook = (outlook == CLAIM -> UNBOUNDED : outlook);
 #endif
@@ -294,19 +402,23 @@ inline consumer_waits()
 	if
 	:: outlook == RETRY
 	:: outlook == UNBOUNDED ->
+#ifndef CHIME
 		STEP(SLEEP(RECV));
-end_unbounded:	STEP(!asleep[me])
+#endif
+end_unbounded:	STEP(AWAKE)
 	:: outlook == CLAIM || outlook == PEERS ->
+#ifndef CHIME
 		STEP(SLEEP(RECV));
+#endif
 end_bounded:	if
-		:: !asleep[me]
-		:: asleep[me] && TO_NOTICE ->
+		:: AWAKE
+		:: !AWAKE && TO_NOTICE ->
 			asleep[me] = false;
 			long_enough = true
-		:: atomic { asleep[me] && naps < NAPS -> naps++ };
+		:: atomic { !AWAKE && naps < NAPS -> naps++ };
 			asleep[me] = false;
 			long_enough = true
-		:: atomic { asleep[me] && mortal && deaths < DEATHS ->
+		:: atomic { !AWAKE && mortal && deaths < DEATHS ->
 			deaths++; goto died }
 		fi
 	fi;
@@ -316,9 +428,15 @@ end_bounded:	if
 proctype consumer(byte me; bool mortal)
 {
 	byte outlook, peer, seen, value;
+#ifdef CHIME
+	byte kept, number, count, armed;
+#endif
 	byte returns_seen = returns;
 	bool long_enough, left;
 
+#ifdef CHIME
+	fifo[me] = true; /* not armed, so readable */
+#endif
 	/* It joins now, if it does. */
 	if
 	:: state[me] == CONSUMER
@@ -405,6 +523,9 @@ end_unbounded:	STEP(!asleep[me])
 proctype producer(byte me; byte sends; bool mortal)
 {
 	byte pos, lowest, value;
+#ifdef CHIME
+	byte number, count;
+#endif
 	bool room;
 
 	do
