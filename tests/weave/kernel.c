@@ -12,11 +12,11 @@
 #include <sys/syscall.h>
 #include <time.h>
 
+#include "world.h"
 #include "chime.h"
 #include "error.h"
 #include "lease.h"
 #include "strike.h"
-#include "world.h"
 
 #define BYTES 16
 

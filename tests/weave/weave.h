@@ -20,6 +20,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The one beside this file, before any of lib. */
+#include "atomic.h"
 #include "layout.h"
 
 #define WEAVE_PARTICIPANTS 3

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "room.h"
 #include "world.h"
+#include "room.h"
 
 #define COOKIE UINT64_C(0x5bd1e995a136f7c3)
 
@@ -260,7 +260,7 @@ void world_check(void)
 	if (r < 0)
 		weave_wrong("recovering: %s", strerror(-r));
 	world_consumer(SPARE, 0);
-	while ((r = letters_receive(SPARE, LETTERS, SHMQ_NOWAIT)) > 0)
+	while (letters_receive(SPARE, LETTERS, SHMQ_NOWAIT) > 0)
 		letters_release(SPARE);
 	for (unsigned i = 0; i < LETTERS; i++)
 		if (world.letters[i].acked && !world.letters[i].done)

@@ -8,12 +8,13 @@
 
 #include <shmq.h>
 
+#include "weave.h"
+
 #include "consumer.h"
 #include "handle.h"
 #include "layout.h"
 #include "producer.h"
 #include "segment.h"
-#include "weave.h"
 
 #define RING_BYTES UINT64_C(4096)
 #define RING_MESSAGE (RING_BYTES / 4)
