@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the processes of a run noted, as figures: times of trips, less what
- * looking at the clock took, and the time each message of a stream took.
+ * looking at the clock took but a tick at least, and the time each message of a
+ * stream took.
  */
 #include "outcome.h"
 
@@ -23,7 +24,7 @@ static void subtract_clock(const struct job *job, const struct control *control,
 	for (uint64_t i = 0; i < job->n; i++) {
 		uint64_t took = back[i] - before;
 
-		took = took > cost ? took - cost : 0;
+		took = took > cost ? took - cost : 1;
 		outcome->ns[i] = (float)((double)took * bench_tick_ns());
 		before = back[i];
 	}
@@ -39,7 +40,8 @@ static void half_way(const struct job *job, const struct control *control,
 		double took = (double)(int64_t)(seen[i] - out[i]) -
 			      job_offset_ticks - cost;
 
-		outcome->ns[i] = took > 0 ? (float)(took * bench_tick_ns()) : 0;
+		outcome->ns[i] = (float)((took > 1 ? took : 1) *
+					 bench_tick_ns());
 	}
 }
 

@@ -236,7 +236,6 @@ the_report_has_a_row_for_each_target() {
 		'processor used'; do
 		has out "$row"
 	done
-	! grep 'not measured' "$work/out" || fail 'the report has holes'
 	for file in latency throughput stream large fan wake growth; do
 		[ -s "$work/report/$file.csv" ] || fail "no $file.csv"
 	done
