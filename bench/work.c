@@ -217,11 +217,13 @@ static void fan_in(const struct place *p)
 static void queues_in_turn(const struct place *p)
 {
 	const struct job *job = p->job;
-	uint64_t all = job->warmup + job->n;
+	uint64_t all = job->warmup + job->n, queues = job->queues;
 
+	if (!queues)
+		return;
 	for (uint64_t i = 0; i < all; i++) {
-		struct bench_channel *ch = &p->channels[i % job->queues];
-		uint64_t number = 1 + i / job->queues;
+		struct bench_channel *ch = &p->channels[i % queues];
+		uint64_t number = 1 + i / queues;
 
 		if (i == job->warmup)
 			p->worker->begin = bench_ticks();
