@@ -259,9 +259,11 @@ a_server_has_sockets_and_a_queue() {
 	"$SHMQ" send chat before || fail "send"
 	# shellcheck disable=SC2016 # the inner shell expands
 	timeout 20 bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$1" && echo hello >&3 &&
-		read -r line <&3 && echo "$line" && "$2" send chat "bye
-" && read -r line <&3 && echo "$line"' bash "$(sed 's/port //' "$work/server")" \
-		"$SHMQ" >"$work/out" || fail "the server does not answer"
+		read -r line <&3 && echo "$line" &&
+		echo bye | "$2" send chat --block 4 &&
+		read -r line <&3 && echo "$line"' bash \
+		"$(sed 's/port //' "$work/server")" "$SHMQ" >"$work/out" ||
+		fail "the server does not answer"
 	says out hello
 	says out bye
 	"$SHMQ" rm chat || fail "rm"
