@@ -295,7 +295,8 @@ int shmq_unlink(const char *name);
  *
  *   flags  0
  *
- * Blocks    never
+ * Blocks    a moment behind others who clean up after the same dead member; up
+ *           to about a second if one of them has been stopped
  * Shared    anybody, any time
  * Progress  entries of dead members are freed on the way; a dead single
  *           producer's place is free at once
@@ -400,7 +401,7 @@ int shmq_discard(struct shmq_producer *p);
  *
  * SHMQ_TAP is -EOPNOTSUPP in this version.
  *
- * Blocks    never
+ * Blocks    as shmq_producer_open, and as shmq_group_add
  * Shared    anybody, any time
  * Progress  as shmq_producer_open
  * Return    0; -EINVAL, -ENAMETOOLONG, -EBADF (the handle is read only),
