@@ -215,11 +215,13 @@ static int run_way(const struct plan *plan, const struct way *way, size_t len,
 /* One round of one size: the floor before each. */
 static void one_round(struct plan *plan, size_t len, struct times times[][2])
 {
-	for (size_t w = 0; w < N_WAYS; w++) {
-		double floor[2], values[2];
+	const size_t all = N_WAYS;
+
+	for (size_t w = 0; w < all; w++) {
+		double floor[2] = { 1, 1 }, values[2] = { 0 };
 		int error;
 
-		meter_draw(&plan->meter, (double)w / N_WAYS, ways[w].name);
+		meter_draw(&plan->meter, (double)w / (double)all, ways[w].name);
 		error = run_way(plan, &ways[0], len, floor);
 		if (!error)
 			error = run_way(plan, &ways[w], len, values);
@@ -277,12 +279,13 @@ static int one_size(struct plan *plan, struct result *result, size_t len)
 
 int bench_pagefault(struct plan *plan, struct result *result)
 {
+	const size_t sizes_all = N_SIZES;
 	cpu_set_t before, one;
 	int error = 0;
 
 	result->form = &form;
 	result->floor = ways[0].name;
-	plan->meter.groups = N_SIZES;
+	plan->meter.groups = (double)sizes_all;
 	sched_getaffinity(0, sizeof(before), &before);
 	CPU_ZERO(&one);
 	CPU_SET(plan->cores[0], &one);
