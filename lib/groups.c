@@ -97,10 +97,13 @@ static int finish_removing(struct segment *seg, uint32_t group)
 	for (uint32_t i = 0; i < shmqi_member_top(seg); i++) {
 		int r;
 
-		for (int look = 0; (r = free_entry(seg, i, group)); look++)
-			if (r < 0 &&
-			    (r != -EBUSY || !shmqi_lease_let_pass(look)))
+		for (int look = 0; (r = free_entry(seg, i, group)); look++) {
+			if (r < 0 && r != -EBUSY)
 				return r;
+			/* Somebody is at it for ever: stopped, or scribbling. */
+			if (!shmqi_lease_let_pass(look))
+				return r < 0 ? r : -EBADMSG;
+		}
 	}
 	set_state(seg, group, SH_GROUP_FREE);
 	shmqi_bell_ring(seg, &seg->control->send);

@@ -218,8 +218,8 @@ static int bury_predecessors(struct segment *seg, const struct joining *joining)
 			if (r < 0)
 				return r;
 			/* Somebody else is at it, or stopped at it. */
-			if (r == 0 && !shmqi_lease_let_pass(look))
-				return -EBUSY;
+			if (!shmqi_lease_let_pass(look))
+				return r ? -EBADMSG : -EBUSY;
 		}
 	}
 	return 0;
