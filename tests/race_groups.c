@@ -22,7 +22,6 @@
 
 struct scene {
 	struct shmq *q;
-	uint64_t flags;
 	_Atomic bool enough; /* sent */
 	_Atomic bool stop;
 	_Atomic uint64_t subscriptions, received;
@@ -136,7 +135,6 @@ static void churn(uint64_t flags, uint64_t seed, uint64_t kills)
 	pid_t sending[SENDERS], reading[READERS], staying;
 
 	scene->q = queue_anonymous(CAPACITY, flags);
-	scene->flags = flags;
 	for (unsigned i = 0; i < senders; i++)
 		sending[i] = start(scene, &chance, keep_sending, i);
 	for (unsigned i = 0; i < READERS; i++)
