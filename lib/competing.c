@@ -13,6 +13,7 @@
 #include <errno.h>
 #include "members.h"
 #include "consumer.h"
+#include "copies.h"
 #include "copy.h"
 #include "wake.h"
 
@@ -66,20 +67,25 @@ static int look_at_cursor(struct shmq_consumer *c, const struct wanted *w,
 	return 0;
 }
 
-/* Slot 0 is needed for the next claim: name what it holds in another slot. */
-static int keep_loan(struct shmq_consumer *c)
+int shmqi_competing_keep(struct shmq_consumer *c)
 {
 	struct sh_claim *slot = &c->claims[c->slots];
 
 	if (!c->lent)
 		return 0;
 	if (c->slots > c->first_slot && c->kept_end == c->lent_pos) {
-		/* Adjacent: the last slot grows. edge DONE */
+		/* Adjacent: the last slot grows, its count first: see
+		 * count_again() of returned.c. edge DONE */
+		store_relaxed(&slot[-1].count,
+			      claim_numbers(&slot[-1]) + c->lent_count);
 		store_release(&slot[-1].end, c->lent_end);
 	} else if (c->slots == SH_CLAIMS) {
 		return -ENOBUFS;
 	} else {
 		store_relaxed(&slot->end, c->lent_end);
+		/* Relaxed: they are our own; the slot's word orders them. */
+		store_relaxed(&slot->seq, load_relaxed(&c->claims[0].seq));
+		store_relaxed(&slot->count, c->lent_count);
 		c->slots++;
 		if (shmqi_member_slots(c->ep.member) < c->slots)
 			/* edge ANNOUNCE */
@@ -91,26 +97,34 @@ static int keep_loan(struct shmq_consumer *c)
 	return 0;
 }
 
-static bool claim_look(struct shmq_consumer *c, const struct look *look)
+bool shmqi_competing_claim(struct shmq_consumer *c, struct cursor at,
+			   uint64_t end, uint64_t seq, uint64_t count)
 {
 	struct sh_cursor *cursor = &c->group->cursor;
 	const uint32_t me = c->ep.index;
-	uint32_t owner = look->at.owner;
-	struct cursor to = { look->end, look->seq, me };
+	struct cursor to = { end, seq, me };
 	uint32_t announced = SH_CLAIM_ANNOUNCED + 1 + c->group_index;
 
-	if (owner != me && owner < c->ep.seg->geo.member_entries)
-		claim_help(cursor, announced, look->at,
-			   &member_at(c->ep.seg, owner)->claims[0]);
-	claim_announce(&c->claims[0], announced, look->at.pos, look->end,
-		       look->at.seq, 0);
-	if (!cursor_swap(cursor, look->at, to))
+	if (at.owner != me && at.owner < c->ep.seg->geo.member_entries)
+		claim_help(cursor, announced, at,
+			   &member_at(c->ep.seg, at.owner)->claims[0]);
+	claim_announce(&c->claims[0], announced, at.pos, end, at.seq, count);
+	if (!cursor_swap(cursor, at, to))
 		return false;
-	claim_own(&c->claims[0], look->at.pos);
+	claim_own(&c->claims[0], at.pos);
 	return true;
 }
 
-static void let_go(struct shmq_consumer *c)
+void shmqi_competing_lend(struct shmq_consumer *c, struct cursor at,
+			  uint64_t end, uint64_t count)
+{
+	c->lent = true;
+	c->lent_pos = at.pos;
+	c->lent_end = end;
+	c->lent_count = count;
+}
+
+void shmqi_competing_let_go(struct shmq_consumer *c)
 {
 	claim_done(&c->claims[0]);
 	bell_look(&c->ep, &c->control->send);
@@ -121,17 +135,15 @@ static int64_t hand_out(struct shmq_consumer *c, const struct wanted *w,
 			const struct look *look)
 {
 	if (unlikely(!look->n)) {
-		let_go(c);
+		shmqi_competing_let_go(c);
 		return -EAGAIN;
 	}
 	if (w->msgs) {
-		c->lent = true;
-		c->lent_pos = look->at.pos;
-		c->lent_end = look->end;
+		shmqi_competing_lend(c, look->at, look->end, 0);
 		return look->n;
 	}
 	copy_bytes(w->buf, record_payload(look->last.record), look->last.size);
-	let_go(c);
+	shmqi_competing_let_go(c);
 	return look->last.size;
 }
 
@@ -153,11 +165,11 @@ int64_t shmqi_competing_take(struct shmq_consumer *c, const struct wanted *w)
 			r = 1;
 			break;
 		}
-		r = keep_loan(c);
+		r = shmqi_competing_keep(c);
 		if (r)
 			break;
 		announced = true;
-		if (claim_look(c, &look)) {
+		if (shmqi_competing_claim(c, look.at, look.end, look.seq, 0)) {
 			r = hand_out(c, w, &look);
 			if (r != -EAGAIN)
 				return r;
@@ -172,10 +184,12 @@ int64_t shmqi_competing_take(struct shmq_consumer *c, const struct wanted *w)
 
 void shmqi_competing_release(struct shmq_consumer *c)
 {
-	if (c->slots > c->first_slot)
+	if (unlikely(c->copies))
+		shmqi_copies_release(c);
+	else if (c->slots > c->first_slot)
 		shmqi_consumer_release_slots(c, c->first_slot);
 	if (c->lent) {
 		c->lent = false;
-		let_go(c);
+		shmqi_competing_let_go(c);
 	}
 }

@@ -178,9 +178,13 @@ static uint64_t producer_claim(const struct segment *seg,
 }
 
 /* Held records keep their stamps, and the stamp has the number. */
-static uint64_t seq_at(struct segment *seg, uint64_t pos)
+static uint64_t held_seq(struct segment *seg, struct sh_claim *claim,
+			 uint64_t pos)
 {
 	struct ring ring;
+
+	if (seg->geo.flags & SHMQ_OVERWRITE)
+		return load_relaxed(&claim->seq);
 
 	if (!map_ring(seg, &ring))
 		return 0;
@@ -204,7 +208,7 @@ static uint64_t consumer_claims(struct segment *seg, uint32_t group,
 	} else if (shmqi_claim_look(cursor, &claims[0], index, &word) ==
 		   CLAIM_HELD) {
 		add_claim(info, claim_pos(word), load_relaxed(&claims[0].end),
-			  seq_at(seg, claim_pos(word)));
+			  held_seq(seg, &claims[0], claim_pos(word)));
 		first = word;
 	}
 	for (unsigned k = 1; k < shmqi_member_slots(member); k++) {
@@ -212,7 +216,7 @@ static uint64_t consumer_claims(struct segment *seg, uint32_t group,
 		if (claim_state(word) != SH_CLAIM_OWNED)
 			continue;
 		add_claim(info, claim_pos(word), load_relaxed(&claims[k].end),
-			  seq_at(seg, claim_pos(word)));
+			  held_seq(seg, &claims[k], claim_pos(word)));
 		first = first ? first : word;
 	}
 	return first;

@@ -74,6 +74,12 @@ static inline void compiler_fence(void)
 	atomic_signal_fence(memory_order_seq_cst);
 }
 
+/* Between a serial producer's claim and its stores: for taps only, of which
+ * there are none here. */
+static inline void store_fence(void)
+{
+}
+
 static inline void full_fence(void)
 {
 	weave_fence(memory_order_seq_cst);

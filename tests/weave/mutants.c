@@ -50,7 +50,7 @@ const struct mutant mutants[] = {
 	{ "the group's cursor is not loaded with acquire", CONSUMERS,
 	  WEAVE_WEAK, WEAVE_RELAX, "cursor_load", 0, 0 },
 	{ "a span changes its holder without order", ADOPTER, WEAVE_WEAK,
-	  WEAVE_RELAX, "span_move", 7, 8 },
+	  WEAVE_RELAX, "span_move", 8, 9 },
 	{ "the count of moves is loaded without acquire", ADOPTER, WEAVE_WEAK,
 	  WEAVE_RELAX, "look_for_lowest", 0, 0 },
 	{ "a live member's lease can be taken", TWO, WEAVE_STRONG, WEAVE_FREE,
