@@ -61,6 +61,10 @@ unit_tests += tests/race_overwrite
 tests_race_overwrite_SOURCES = tests/race_overwrite.c \
 	tests/pattern.c tests/pattern.h $(support)
 tests_race_overwrite_LDADD = $(UNIT_LIBS)
+unit_tests += tests/race_taps
+tests_race_taps_SOURCES = tests/race_taps.c \
+	tests/pattern.c tests/pattern.h $(support)
+tests_race_taps_LDADD = $(UNIT_LIBS)
 unit_tests += tests/test_batches
 tests_test_batches_SOURCES = tests/test_batches.c $(variants)
 tests_test_batches_LDADD = $(UNIT_LIBS)
