@@ -7,7 +7,7 @@
  *	shmq dump NAME
  *
  * shows the last events, in order. Recording never waits: the oldest events
- * give way. Name a file on a disk (./flight.queue) to have it after a reboot.
+ * give way. Name a file on a disk (./flight.queue) to keep it.
  * Several programs may record into one queue, and `shmq recv --tap --follow
  * NAME` looks on while they fly.
  */

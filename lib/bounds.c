@@ -123,6 +123,9 @@ static bool search(const struct ring *ring, uint64_t from,
 	const struct cursor *tail = &anchors->at[anchors->n - 1];
 	uint64_t pos = from;
 
+	/* Of a queue that has not been scribbled on it is not more. */
+	if (pos < tail->pos && tail->pos - pos > ring->mask + 1)
+		return false;
 	while (pos < tail->pos) {
 		struct cursor end = { pos, record_seq(ring, pos), SH_NOBODY };
 

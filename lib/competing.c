@@ -67,7 +67,8 @@ static int look_at_cursor(struct shmq_consumer *c, const struct wanted *w,
 	return 0;
 }
 
-int shmqi_competing_keep(struct shmq_consumer *c)
+/* Slot 0 is needed for the next claim: name what it holds in another slot. */
+static int keep_loan(struct shmq_consumer *c)
 {
 	struct sh_claim *slot = &c->claims[c->slots];
 
@@ -97,8 +98,9 @@ int shmqi_competing_keep(struct shmq_consumer *c)
 	return 0;
 }
 
-bool shmqi_competing_claim(struct shmq_consumer *c, struct cursor at,
-			   uint64_t end, uint64_t seq, uint64_t count)
+static __attribute__((always_inline)) inline bool
+claim_span(struct shmq_consumer *c, struct cursor at, uint64_t end,
+	   uint64_t seq, uint64_t count)
 {
 	struct sh_cursor *cursor = &c->group->cursor;
 	const uint32_t me = c->ep.index;
@@ -115,8 +117,8 @@ bool shmqi_competing_claim(struct shmq_consumer *c, struct cursor at,
 	return true;
 }
 
-void shmqi_competing_lend(struct shmq_consumer *c, struct cursor at,
-			  uint64_t end, uint64_t count)
+static inline void lend(struct shmq_consumer *c, struct cursor at, uint64_t end,
+			uint64_t count)
 {
 	c->lent = true;
 	c->lent_pos = at.pos;
@@ -124,7 +126,7 @@ void shmqi_competing_lend(struct shmq_consumer *c, struct cursor at,
 	c->lent_count = count;
 }
 
-void shmqi_competing_let_go(struct shmq_consumer *c)
+static inline void let_go(struct shmq_consumer *c)
 {
 	claim_done(&c->claims[0]);
 	bell_look(&c->ep, &c->control->send);
@@ -135,15 +137,15 @@ static int64_t hand_out(struct shmq_consumer *c, const struct wanted *w,
 			const struct look *look)
 {
 	if (unlikely(!look->n)) {
-		shmqi_competing_let_go(c);
+		let_go(c);
 		return -EAGAIN;
 	}
 	if (w->msgs) {
-		shmqi_competing_lend(c, look->at, look->end, 0);
+		lend(c, look->at, look->end, 0);
 		return look->n;
 	}
 	copy_bytes(w->buf, record_payload(look->last.record), look->last.size);
-	shmqi_competing_let_go(c);
+	let_go(c);
 	return look->last.size;
 }
 
@@ -165,11 +167,11 @@ int64_t shmqi_competing_take(struct shmq_consumer *c, const struct wanted *w)
 			r = 1;
 			break;
 		}
-		r = shmqi_competing_keep(c);
+		r = keep_loan(c);
 		if (r)
 			break;
 		announced = true;
-		if (shmqi_competing_claim(c, look.at, look.end, look.seq, 0)) {
+		if (claim_span(c, look.at, look.end, look.seq, 0)) {
 			r = hand_out(c, w, &look);
 			if (r != -EAGAIN)
 				return r;
@@ -190,6 +192,30 @@ void shmqi_competing_release(struct shmq_consumer *c)
 		shmqi_consumer_release_slots(c, c->first_slot);
 	if (c->lent) {
 		c->lent = false;
-		shmqi_competing_let_go(c);
+		let_go(c);
 	}
+}
+
+/* ------------------------------------------- the same steps, for copies.c */
+
+int shmqi_competing_keep(struct shmq_consumer *c)
+{
+	return keep_loan(c);
+}
+
+bool shmqi_competing_claim(struct shmq_consumer *c, struct cursor at,
+			   uint64_t end, uint64_t seq, uint64_t count)
+{
+	return claim_span(c, at, end, seq, count);
+}
+
+void shmqi_competing_lend(struct shmq_consumer *c, struct cursor at,
+			  uint64_t end, uint64_t count)
+{
+	lend(c, at, end, count);
+}
+
+void shmqi_competing_let_go(struct shmq_consumer *c)
+{
+	let_go(c);
 }

@@ -2,10 +2,10 @@
 /*
  * Overwriting queues at full speed: readers that are stopped at random, so
  * that they are overtaken in every place; flight recorders all of whose
- * processes are killed at once; and one stream with groups and taps while
- * consumers are killed. Every message is checked byte by byte, and at every
- * step what a reader received and what it lost must be what was sent.
- * SHMQ_KILLS is how many kills each of the latter two makes.
+ * processes are killed at once; and producers and consumers that are killed at
+ * random. Every message is checked byte by byte, and for every reader what it
+ * received and what it lost must be what was sent. SHMQ_KILLS is how many kills
+ * each of the latter two makes.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -308,6 +308,104 @@ static void a_flight_recorder_tells_the_end_when_all_are_killed(void **state)
 	}
 }
 
+/* ------------------------------------------------- anybody may be killed */
+
+static void receive_until_killed(void *arg)
+{
+	struct player *s = arg;
+	struct shmq_consumer *c = consumer_join(s->scene->q, 0);
+	uint64_t next = 0;
+	struct shmq_msg msgs[8];
+
+	while (!load_acquire(&s->scene->stop)) {
+		unsigned max = 1 + (unsigned)chance_below(&s->chance, 8);
+		int n = shmq_receive(c, msgs, max, 1000000);
+
+		must(n > 0 || n == -ETIMEDOUT);
+		for (int i = 0; i < n; i++) {
+			letter_read(msgs[i].data, msgs[i].len);
+			if (msgs[i].flags & SHMQ_REDELIVERED)
+				continue;
+			must(msgs[i].seq >= next);
+			next = msgs[i].seq + 1;
+		}
+		atomic_fetch_add(&s->scene->received, n > 0);
+		if (chance_below(&s->chance, 3))
+			must_be(shmq_release(c), 0);
+	}
+	shmq_consumer_close(c);
+}
+
+#define CROWD (SENDERS + 3)
+
+static pid_t start_one(struct player *player, struct chance *chance)
+{
+	player->chance = chance_of(chance_next(chance), player->me);
+	return child_start(player->me < SENDERS ? keep_sending :
+						  receive_until_killed,
+			   player);
+}
+
+/* Sends and receipts go on, whoever is dead. */
+static void must_go_on(struct scene *scene)
+{
+	int64_t deadline = clock_now_ns() + PATIENCE_NS;
+	uint64_t sent = stat_of(scene->q).sent_messages;
+	uint64_t received = load_acquire(&scene->received);
+
+	while (stat_of(scene->q).sent_messages == sent ||
+	       load_acquire(&scene->received) == received) {
+		must(clock_now_ns() < deadline);
+		nap();
+	}
+}
+
+static void whoever_is_killed_holds_up_nobody(void **state)
+{
+	struct scene *scene = shared_memory(sizeof(*scene));
+	struct chance chance = chance_of(chance_seed(), 9);
+	unsigned kills = kills_wanted(150);
+	struct player players[CROWD];
+	struct shmq_consumer *c;
+	struct shmq_msg msg;
+	pid_t crowd[CROWD];
+
+	(void)state;
+	scene->q = queue_anonymous(16384, SHMQ_OVERWRITE);
+	for (unsigned i = 0; i < CROWD; i++) {
+		players[i] = (struct player){ .scene = scene, .me = i };
+		crowd[i] = start_one(&players[i], &chance);
+	}
+	for (unsigned k = 0; k < kills; k++) {
+		unsigned i = (unsigned)chance_below(&chance, CROWD);
+
+		usleep((useconds_t)chance_below(&chance, 3000));
+		child_kill(crowd[i]);
+		crowd[i] = start_one(&players[i], &chance);
+		if (k % 16 == 0)
+			must_go_on(scene);
+	}
+	must_go_on(scene);
+	store_release(&scene->stop, true);
+	for (unsigned i = 0; i < CROWD; i++)
+		child_join(crowd[i]);
+	must(shmq_recover(scene->q) >= 0);
+	c = consumer_join(scene->q, 0);
+	while (shmq_receive(c, &msg, 1, SHMQ_NOWAIT) == 1) {
+		letter_read(msg.data, msg.len);
+		must_be(shmq_release(c), 0);
+	}
+	shmq_consumer_close(c);
+	must_be(stat_of(scene->q).members, 0);
+	for (uint32_t i = 0; i < shmq_member_entries(scene->q); i++) {
+		struct shmq_member_info info = SHMQ_MEMBER_INFO_INIT;
+
+		must_be(shmq_stat_member(scene->q, i, &info), 0);
+	}
+	shmq_close(scene->q);
+	shared_free(scene, sizeof(*scene));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -317,6 +415,7 @@ int main(void)
 			a_tap_stopped_at_random_gets_or_counts_every_message),
 		TEST_IN_DIRECTORY(
 			a_flight_recorder_tells_the_end_when_all_are_killed),
+		TEST_IN_DIRECTORY(whoever_is_killed_holds_up_nobody),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
