@@ -79,6 +79,17 @@ static int places(struct segment *seg, uint32_t group, struct cursor *at,
 	return 0;
 }
 
+/* Of what a group has not received; some of it may be written over. */
+static uint64_t lag_bytes(const struct segment *seg, const struct cursor *at,
+			  const struct cursor *tail)
+{
+	uint64_t bytes = tail->pos - at->pos;
+
+	return seg->geo.flags & SHMQ_OVERWRITE && bytes > seg->geo.capacity ?
+		       seg->geo.capacity :
+		       bytes;
+}
+
 static bool is_alive(struct segment *seg, uint32_t index)
 {
 	bool alive;
@@ -116,8 +127,8 @@ int shmq_stat(struct shmq *q, struct shmq_stat *st)
 		s.groups++;
 		if (tail.seq - at.seq > s.depth_messages)
 			s.depth_messages = tail.seq - at.seq;
-		if (tail.pos - at.pos > s.depth_bytes)
-			s.depth_bytes = tail.pos - at.pos;
+		if (lag_bytes(seg, &at, &tail) > s.depth_bytes)
+			s.depth_bytes = lag_bytes(seg, &at, &tail);
 	}
 	for (uint32_t i = 0; i < shmqi_member_top(seg); i++) {
 		/* edge STATE */
@@ -300,7 +311,7 @@ int shmq_stat_group(struct shmq *q, uint32_t index, struct shmq_group_info *out)
 	info.index = index;
 	info.next_seq = at.seq;
 	info.lag_messages = tail.seq - at.seq;
-	info.lag_bytes = tail.pos - at.pos;
+	info.lag_bytes = lag_bytes(seg, &at, &tail);
 	memcpy(info.name, seg->groups[index].name, sizeof(info.name) - 1);
 	for (uint32_t i = 0; i < shmqi_member_top(seg); i++) {
 		struct shmq_member_info member = SHMQ_MEMBER_INFO_INIT;

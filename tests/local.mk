@@ -127,7 +127,8 @@ unit_tests += tests/test_messages
 tests_test_messages_SOURCES = tests/test_messages.c $(variants)
 tests_test_messages_LDADD = $(UNIT_LIBS)
 unit_tests += tests/test_overwrite
-tests_test_overwrite_SOURCES = tests/test_overwrite.c $(support)
+tests_test_overwrite_SOURCES = tests/test_overwrite.c \
+	tests/pattern.c tests/pattern.h $(support)
 tests_test_overwrite_LDADD = $(UNIT_LIBS)
 unit_tests += tests/test_rescued
 tests_test_rescued_SOURCES = tests/test_rescued.c $(support)
@@ -350,7 +351,7 @@ EXTRA_DIST += tests/test_manpages.sh tests/test_readme.sh tests/example.sh
 # With --enable-sanitizers=thread: the tests whose threads share a process.
 # A data race between processes is beyond what the sanitizer sees.
 TSAN_TESTS = tests/race_exchange tests/test_handles tests/test_lifetime \
-	tests/test_messages tests/test_threads
+	tests/test_messages tests/test_overwrite tests/test_threads
 
 # Under EMULATOR. Scripts start programs as $SHMQ and $DEMO/NAME, which are
 # then scripts that put the emulator first.

@@ -4,12 +4,14 @@
  * knows exactly what it missed.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "handle.h"
 #include "layout.h"
+#include "pattern.h"
 #include "support.h"
 
 #define LINES 64 /* of a ring of 4096 bytes */
@@ -456,6 +458,77 @@ static void a_scribbled_bounds_table_hurts_nobody(void **state)
 	shmq_close(q);
 }
 
+/* ---------------------------------------------------------------- threads */
+
+struct crowd {
+	struct shmq *q;
+	_Atomic bool stop;
+};
+
+static void *send_all_the_time(void *arg)
+{
+	struct crowd *crowd = arg;
+	struct shmq_producer *p = producer_join(crowd->q);
+	uint8_t letter[300];
+
+	for (uint64_t n = 0; !crowd->stop; n++) {
+		size_t len = LETTER_MIN + n * 7 % 250;
+
+		letter_write(letter, len, (struct letter){ 0, n });
+		must_be(shmq_send(p, letter, len, PATIENCE_NS), 0);
+	}
+	shmq_producer_close(p);
+	return NULL;
+}
+
+static void read_all_the_time(struct crowd *crowd, unsigned flags)
+{
+	struct shmq_consumer *c = consumer_join(crowd->q, flags);
+	struct shmq_msg msgs[8];
+
+	while (!crowd->stop) {
+		int n = shmq_receive(c, msgs, 8, 1000000);
+
+		must(n > 0 || n == -ETIMEDOUT);
+		for (int i = 0; i < n; i++)
+			letter_read(msgs[i].data, msgs[i].len);
+		must_be(shmq_release(c), 0);
+	}
+	shmq_consumer_close(c);
+}
+
+static void *tap_all_the_time(void *arg)
+{
+	read_all_the_time(arg, SHMQ_TAP);
+	return NULL;
+}
+
+static void *receive_all_the_time(void *arg)
+{
+	read_all_the_time(arg, 0);
+	return NULL;
+}
+
+static void threads_write_over_what_threads_read(void **state)
+{
+	void *(*const bodies[])(void *) = {
+		send_all_the_time, send_all_the_time, receive_all_the_time,
+		receive_all_the_time, tap_all_the_time
+	};
+	struct crowd crowd = { .q = overwriting(8192, 0) };
+	pthread_t threads[5];
+
+	(void)state;
+	for (int i = 0; i < 5; i++)
+		must_be(pthread_create(&threads[i], NULL, bodies[i], &crowd),
+			0);
+	usleep(200000);
+	crowd.stop = true;
+	for (int i = 0; i < 5; i++)
+		must_be(pthread_join(threads[i], NULL), 0);
+	shmq_close(crowd.q);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -480,6 +553,7 @@ int main(void)
 		TEST_IN_DIRECTORY(
 			an_overwriting_topic_has_no_group_to_begin_with),
 		TEST_IN_DIRECTORY(a_scribbled_bounds_table_hurts_nobody),
+		TEST_IN_DIRECTORY(threads_write_over_what_threads_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,7 +4,6 @@
  * no more than to read.
  */
 #include <errno.h>
-#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
