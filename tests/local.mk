@@ -302,7 +302,9 @@ tests_weave_weave_CPPFLAGS = -iquote $(top_srcdir)/tests/weave $(AM_CPPFLAGS) \
 	-include $(top_srcdir)/tests/weave/atomic.h \
 	-U_FORTIFY_SOURCE -Dsyscall=weave_syscall -Dusleep=weave_usleep \
 	-Dclock_gettime=weave_clock_gettime -Dopen=weave_open \
-	-Dsched_yield=weave_sched_yield
+	-Dsched_yield=weave_sched_yield \
+	-Dmalloc=weave_malloc -Dcalloc=weave_calloc -Dfree=weave_free \
+	-Dreallocarray=weave_reallocarray
 tests_weave_weave_LDADD = $(BSD_LIBS)
 
 weave: all tests/weave/weave

@@ -11,6 +11,7 @@
 #define CONSUMERS "two consumers"
 #define ADOPTER "an adopter and a producer"
 #define RESCUED "two producers and a rescuer"
+#define OVERTAKEN "an overwriting producer and a reader"
 
 const struct mutant mutants[] = {
 	{ "the claim is not announced", TWO, WEAVE_STRONG, WEAVE_DROP,
@@ -53,6 +54,11 @@ const struct mutant mutants[] = {
 	  WEAVE_RELAX, "span_move", 8, 9 },
 	{ "the count of moves is loaded without acquire", ADOPTER, WEAVE_WEAK,
 	  WEAVE_RELAX, "look_for_lowest", 0, 0 },
+	{ "the tail is looked at without a fence", OVERTAKEN, WEAVE_WEAK,
+	  WEAVE_RELAX, "copies_overtaken", 0, 0 },
+	{ "a single producer claims without a fence",
+	  "a single producer and a tap", WEAVE_WEAK, WEAVE_RELAX, "store_fence",
+	  0, 0 },
 	{ "a live member's lease can be taken", TWO, WEAVE_STRONG, WEAVE_FREE,
 	  "lease_take", 0, 0 },
 };

@@ -2,6 +2,7 @@
 /* Who meets whom. See weave.h. */
 #include <errno.h>
 
+#include "copies.h"
 #include "scenarios.h"
 #include "world.h"
 
@@ -92,6 +93,13 @@ static void adopts_and_holds(unsigned me)
 			weave_wrong("what is held is written over");
 	}
 	world.letters[words[0]].done = 1;
+	letters_release(me);
+}
+
+/* One message, whole, or the news that it was written over. */
+static void reads_one(unsigned me)
+{
+	letters_receive(me, 1, SHMQ_NOWAIT);
 	letters_release(me);
 }
 
@@ -201,6 +209,55 @@ static void returned_and_full(void)
 	letters_release(1);
 	shmq_consumer_close(world.processes[SPARE].c);
 	world.processes[SPARE].c = NULL;
+}
+
+/*
+ * Letter 4 is the oldest, and its line the next to be written over. A reader
+ * who is overtaken goes on at the tail at once: no walk round the ring here.
+ */
+static void oldest_is_next(uint64_t flags, unsigned consumer_flags)
+{
+	world_create(flags, EDGE, 7);
+	world_producer(0);
+	world_consumer(1, consumer_flags);
+	world_send(0, 4);
+	fill();
+	world.processes[1].c->copies->laps = 8;
+}
+
+static void overwriting(void)
+{
+	oldest_is_next(SHMQ_OVERWRITE, 0);
+}
+
+static void overwriting_and_tap(void)
+{
+	oldest_is_next(SHMQ_OVERWRITE, SHMQ_TAP);
+}
+
+/* The same where the producer has no claim slot, and nothing is kept. */
+static void single_and_tap(void)
+{
+	world_create(SHMQ_SINGLE_PRODUCER | SHMQ_SINGLE_CONSUMER, EDGE, 7);
+	world_producer(0);
+	world_consumer(1, SHMQ_TAP);
+	world_consumer(SPARE, 0);
+	world_send(0, 4);
+	fill();
+	while (letters_receive(SPARE, LETTERS, SHMQ_NOWAIT) > 0)
+		letters_release(SPARE);
+	shmq_consumer_close(world.processes[SPARE].c);
+	world.processes[SPARE].c = NULL;
+	world.letters[4].fresh = 0;
+	world.processes[1].c->copies->laps = 8;
+}
+
+/* What was written over need not come. */
+static void check_overwritten(void)
+{
+	for (unsigned i = 0; i < LETTERS; i++)
+		world.letters[i].done = 1;
+	world_check();
 }
 
 static void two_producers_and_a_rescuer(void)
@@ -322,6 +379,30 @@ const struct scenario scenarios[] = {
 	  { sends_two, recovers, joins_and_receives },
 	  world_idle,
 	  world_check,
+	  QUICK,
+	  FULL },
+	{ "an overwriting producer and a reader",
+	  2,
+	  overwriting,
+	  { tries_two, reads_one },
+	  world_idle,
+	  check_overwritten,
+	  QUICK,
+	  FULL },
+	{ "an overwriting producer and a tap",
+	  2,
+	  overwriting_and_tap,
+	  { tries_two, reads_one },
+	  world_idle,
+	  check_overwritten,
+	  QUICK,
+	  FULL },
+	{ "a single producer and a tap",
+	  2,
+	  single_and_tap,
+	  { tries_two, reads_one },
+	  world_idle,
+	  check_overwritten,
 	  QUICK,
 	  FULL },
 	{ "no membarrier",
