@@ -620,7 +620,8 @@ uint32_t shmq_member_entries(const struct shmq *q);
  *
  *   flags  SHMQ_OLDEST (or 0): it begins at the oldest message that is kept
  *          for another group; SHMQ_NEWEST: at the next one to be sent. With
- *          no other group there is only the latter
+ *          no other group there is only the latter. In a queue that overwrites
+ *          the oldest is what has not been written over
  *
  * Blocks    up to a second behind another process that changes groups
  * Shared    anybody, any time

@@ -173,9 +173,9 @@ static void full_shared(void)
 }
 
 /* Letters lie there for two consumers. */
-static void two_consumers(void)
+static void two_consumers_of(uint64_t flags)
 {
-	world_create(0, EDGE, 7);
+	world_create(flags, EDGE, 7);
 	world_producer(SPARE);
 	for (unsigned i = 4; i < 7; i++)
 		world_send(SPARE, i);
@@ -183,6 +183,17 @@ static void two_consumers(void)
 	world.processes[SPARE].p = NULL;
 	world_consumer(0, 0);
 	world_consumer(1, 0);
+}
+
+static void two_consumers(void)
+{
+	two_consumers_of(0);
+}
+
+/* Nothing is written over, so nothing may be lost either. */
+static void two_who_copy(void)
+{
+	two_consumers_of(SHMQ_OVERWRITE);
 }
 
 static void two_consumers_and_a_rescuer(void)
@@ -377,6 +388,22 @@ const struct scenario scenarios[] = {
 	  3,
 	  two_producers_and_a_rescuer,
 	  { sends_two, recovers, joins_and_receives },
+	  world_idle,
+	  world_check,
+	  QUICK,
+	  FULL },
+	{ "two consumers who copy and a rescuer",
+	  3,
+	  two_who_copy,
+	  { polls_two, borrows_two, recovers },
+	  world_idle,
+	  world_check,
+	  QUICK,
+	  FULL },
+	{ "two consumers who copy, one closes",
+	  2,
+	  two_who_copy,
+	  { closes, borrows_two },
 	  world_idle,
 	  world_check,
 	  QUICK,
