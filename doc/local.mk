@@ -40,6 +40,7 @@ dist_man_MANS += \
 	doc/man/shmq_stat_group.3 \
 	doc/man/shmq_stat_member.3 \
 	doc/man/shmq_strerror.3 \
+	doc/man/shmq_tap_skip.3 \
 	doc/man/shmq_unlink.3 \
 	doc/man/shmq_until.3 \
 	doc/man/shmq_version.3 \

@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "consumer.h"
+#include "copies.h"
 #include "copy.h"
 #include "returned.h"
 #include "wake.h"
@@ -91,6 +92,8 @@ int64_t shmqi_consumer_adopt(struct shmq_consumer *c, const struct wanted *w)
 	};
 	int64_t n;
 
+	if (c->copies)
+		return shmqi_copies_adopt(c, w);
 	pthread_mutex_lock(&seg->lock);
 	n = adopt_spans(c, w, &adoption);
 	pthread_mutex_unlock(&seg->lock);

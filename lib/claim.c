@@ -2,6 +2,7 @@
 /* Claiming at the tail: among many producers, and when there is no room. */
 #include "config.h"
 
+#include "bounds.h"
 #include "chime.h"
 #include "error.h"
 #include "groups.h"
@@ -31,6 +32,36 @@ int shmqi_claim_find_room(struct shmq_producer *p, uint64_t tail, uint64_t end)
 	return end <= p->limit ? 0 : -EAGAIN;
 }
 
+/*
+ * The same for an overwriting queue, where nothing but open claims of producers
+ * is respected. The limit is never past the end of the part of the ring that
+ * the tail is in, so whoever claims across it comes here, and notes where he
+ * does.
+ */
+static int find_room_overwriting(struct shmq_producer *p, struct cursor at,
+				 uint64_t end)
+{
+	struct segment *seg = p->ep.seg;
+	uint64_t lowest;
+
+	if (end > SH_POS_MAX)
+		return -EOVERFLOW;
+	if (end > p->room) {
+		if (!shmqi_room_open(seg, at.pos, &lowest))
+			return -EBADMSG;
+		if (lowest + p->ring.mask + 1 > p->room)
+			p->room = lowest + p->ring.mask + 1;
+		if (end > p->room)
+			return -EAGAIN;
+	}
+	if (cursor_unchanged(&p->control->tail, at))
+		shmqi_bounds_note(seg, at);
+	p->limit = bounds_next(seg, end);
+	if (p->limit > p->room)
+		p->limit = p->room;
+	return 0;
+}
+
 int shmqi_claim_among_many(struct shmq_producer *p, uint64_t span,
 			   uint64_t count, struct span *open)
 {
@@ -43,7 +74,9 @@ int shmqi_claim_among_many(struct shmq_producer *p, uint64_t span,
 		c = cursor_load(tail);
 		to = (struct cursor){ c.pos + span, c.seq + count, me };
 		if (unlikely(to.pos > p->limit)) {
-			r = shmqi_claim_find_room(p, c.pos, to.pos);
+			r = p->overwrites ?
+				    find_room_overwriting(p, c, to.pos) :
+				    shmqi_claim_find_room(p, c.pos, to.pos);
 			if (r)
 				break;
 		}
@@ -96,6 +129,9 @@ static int look_around(struct shmq_producer *p, bool rounds)
 		return r > 0         ? OUTLOOK_RETRY :
 		       r == -EBADMSG ? r :
 				       OUTLOOK_PEERS;
+	/* Open claims of producers are in the way, and those ring only here. */
+	if (seg->geo.flags & SHMQ_OVERWRITE)
+		return OUTLOOK_CLAIM;
 	/*
 	 * A consumer may die between making room and ringing. Who becomes one
 	 * rings, so without any it is safe to sleep.

@@ -23,6 +23,7 @@
 
 #include <bsd/string.h>
 
+#include "bounds.h"
 #include "error.h"
 #include "group.h"
 #include "groups.h"
@@ -223,6 +224,14 @@ static int place_group(struct segment *seg, uint32_t index, bool newest)
 	if (r)
 		return r;
 	ring = ring_of(&seg->geo, seg->ring_read);
+	if (seg->geo.flags & SHMQ_OVERWRITE) {
+		/* Nobody keeps anything for it. */
+		if (newest ? !shmqi_bounds_tail(seg, &place) :
+			     !shmqi_bounds_oldest(seg, &ring, 0, &place))
+			return -EBADMSG;
+		put_cursor(group, place);
+		return 0;
+	}
 	r = oldest_place(seg, index, &ring, &place);
 	if (r)
 		return r;

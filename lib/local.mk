@@ -6,12 +6,16 @@ lib_libshmqi_la_SOURCES = \
 	lib/adopt.c \
 	lib/atomic.h \
 	lib/batch.c \
+	lib/bounds.c \
+	lib/bounds.h \
 	lib/chime.c \
 	lib/chime.h \
 	lib/claim.c \
 	lib/competing.c \
 	lib/consumer.c \
 	lib/consumer.h \
+	lib/copies.c \
+	lib/copies.h \
 	lib/copy.h \
 	lib/cursor.c \
 	lib/cursor.h \
@@ -39,6 +43,7 @@ lib_libshmqi_la_SOURCES = \
 	lib/producer.c \
 	lib/producer.h \
 	lib/queue.c \
+	lib/readopt.c \
 	lib/recovery.c \
 	lib/recovery.h \
 	lib/registry.c \
@@ -59,6 +64,7 @@ lib_libshmqi_la_SOURCES = \
 	lib/storage.h \
 	lib/strike.c \
 	lib/strike.h \
+	lib/tap.c \
 	lib/tsan.h \
 	lib/wait.c \
 	lib/wait.h \

@@ -40,8 +40,10 @@ struct shmq_producer {
 	struct sh_claim *claim;
 	uint64_t limit;   /* positions below it may be written */
 	struct cursor at; /* a single producer's own tail */
-	bool single;      /* claims by moving the tail */
-	bool reserved;    /* open is a reservation */
+	uint64_t room;    /* overwriting: the limit that others set */
+	bool overwrites;
+	bool single;   /* claims by moving the tail */
+	bool reserved; /* open is a reservation */
 	uint32_t spin;
 	struct span open; /* if reserved */
 	struct rounds rounds;
@@ -84,6 +86,8 @@ static inline int claim_single(struct shmq_producer *p, uint64_t span,
 			return r;
 	}
 	cursor_move(&p->control->tail, end);
+	/* edge LAP: the claim is seen before what is written into it */
+	store_fence();
 	p->at.pos = end;
 	p->at.seq = seq + count;
 	*open = (struct span){ pos, end, seq };

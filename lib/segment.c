@@ -105,6 +105,9 @@ static int attach(struct segment *seg)
 	seg->control = (void *)((char *)seg->map + SH_CONTROL_OFF);
 	seg->groups = (void *)((char *)seg->map + SH_GROUPS_OFF);
 	seg->members = (void *)((char *)seg->map + seg->geo.members_off);
+	seg->bounds = (void *)((char *)seg->map + seg->geo.members_off +
+			       (uint64_t)seg->geo.member_entries *
+				       sizeof(struct sh_member));
 	if (fstat(seg->share_fd, &st) < 0)
 		return -errno;
 	seg->dev = st.st_dev;
@@ -316,11 +319,13 @@ int shmqi_segment_map_write(struct segment *seg)
 
 unsigned shmqi_segment_forked(struct segment *seg)
 {
-	unsigned n = 0;
+	unsigned n = seg->taps;
 	int fd;
 
+	/* Their pages are empty; only their references are left. */
+	seg->taps = 0;
 	if (!seg->writable)
-		return 0;
+		return n;
 	fd = shmqi_reopen(seg->share_fd, O_RDWR);
 	if (fd >= 0) {
 		dup3(fd, seg->lease_fd, O_CLOEXEC);

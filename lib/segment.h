@@ -30,6 +30,7 @@ struct segment {
 	struct sh_control *control;
 	struct sh_group *groups;
 	struct sh_member *members;
+	struct sh_bound *bounds;
 	void *map;
 
 	/* Mapped twice, when first needed; then for life. Under lock. */
@@ -50,6 +51,7 @@ struct segment {
 	pthread_mutex_t lock;
 	struct endpoint **endpoints; /* by member entry: ours, or NULL */
 	struct chime **chimes;       /* likewise: of those who have one */
+	unsigned taps;               /* of ours: they have no entry */
 	uint32_t *sharers;           /* by group: our consumers that share its
 					lease byte */
 

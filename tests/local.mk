@@ -57,6 +57,14 @@ tests_race_fd_LDADD = $(UNIT_LIBS)
 unit_tests += tests/race_kill
 tests_race_kill_SOURCES = tests/race_kill.c $(variants) tests/ledger.c tests/ledger.h
 tests_race_kill_LDADD = $(UNIT_LIBS)
+unit_tests += tests/race_overwrite
+tests_race_overwrite_SOURCES = tests/race_overwrite.c \
+	tests/pattern.c tests/pattern.h $(support)
+tests_race_overwrite_LDADD = $(UNIT_LIBS)
+unit_tests += tests/race_taps
+tests_race_taps_SOURCES = tests/race_taps.c \
+	tests/pattern.c tests/pattern.h $(support)
+tests_race_taps_LDADD = $(UNIT_LIBS)
 unit_tests += tests/test_batches
 tests_test_batches_SOURCES = tests/test_batches.c $(variants)
 tests_test_batches_LDADD = $(UNIT_LIBS)
@@ -118,6 +126,10 @@ tests_test_memory_LDADD = $(UNIT_LIBS)
 unit_tests += tests/test_messages
 tests_test_messages_SOURCES = tests/test_messages.c $(variants)
 tests_test_messages_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_overwrite
+tests_test_overwrite_SOURCES = tests/test_overwrite.c \
+	tests/pattern.c tests/pattern.h $(support)
+tests_test_overwrite_LDADD = $(UNIT_LIBS)
 unit_tests += tests/test_rescued
 tests_test_rescued_SOURCES = tests/test_rescued.c $(support)
 tests_test_rescued_LDADD = $(UNIT_LIBS)
@@ -148,6 +160,9 @@ tests_test_storage_LDADD = $(UNIT_LIBS)
 unit_tests += tests/test_syscalls
 tests_test_syscalls_SOURCES = tests/test_syscalls.c $(variants)
 tests_test_syscalls_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_taps
+tests_test_taps_SOURCES = tests/test_taps.c $(support)
+tests_test_taps_LDADD = $(UNIT_LIBS)
 unit_tests += tests/test_threads
 tests_test_threads_SOURCES = tests/test_threads.c $(support)
 tests_test_threads_LDADD = $(UNIT_LIBS)
@@ -262,28 +277,34 @@ tests_weave_weave_SOURCES = \
 	tests/weave/world.c \
 	tests/weave/world.h \
 	lib/adopt.c \
+	lib/bounds.c \
 	lib/claim.c \
 	lib/competing.c \
 	lib/consumer.c \
+	lib/copies.c \
 	lib/cursor.c \
 	lib/error.c \
 	lib/group.c \
 	lib/groups.c \
 	lib/members.c \
 	lib/producer.c \
+	lib/readopt.c \
 	lib/recovery.c \
 	lib/returned.c \
 	lib/ring.c \
 	lib/room.c \
 	lib/serial.c \
 	lib/stat.c \
+	lib/tap.c \
 	lib/wait.c \
 	lib/wake.c
 tests_weave_weave_CPPFLAGS = -iquote $(top_srcdir)/tests/weave $(AM_CPPFLAGS) \
 	-include $(top_srcdir)/tests/weave/atomic.h \
 	-U_FORTIFY_SOURCE -Dsyscall=weave_syscall -Dusleep=weave_usleep \
 	-Dclock_gettime=weave_clock_gettime -Dopen=weave_open \
-	-Dsched_yield=weave_sched_yield
+	-Dsched_yield=weave_sched_yield \
+	-Dmalloc=weave_malloc -Dcalloc=weave_calloc -Dfree=weave_free \
+	-Dreallocarray=weave_reallocarray
 tests_weave_weave_LDADD = $(BSD_LIBS)
 
 weave: all tests/weave/weave
@@ -332,7 +353,7 @@ EXTRA_DIST += tests/test_manpages.sh tests/test_readme.sh tests/example.sh
 # With --enable-sanitizers=thread: the tests whose threads share a process.
 # A data race between processes is beyond what the sanitizer sees.
 TSAN_TESTS = tests/race_exchange tests/test_handles tests/test_lifetime \
-	tests/test_messages tests/test_threads
+	tests/test_messages tests/test_overwrite tests/test_threads
 
 # Under EMULATOR. Scripts start programs as $SHMQ and $DEMO/NAME, which are
 # then scripts that put the emulator first.

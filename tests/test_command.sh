@@ -79,7 +79,7 @@ wrong_usage_exits_with_2_and_help_with_0() {
 	out_has "Examples:"
 	expect 0 --version
 	out_has "shmq "
-	for verb in create send recv stat ls rm; do
+	for verb in create send recv dump stat ls rm; do
 		expect 2 $verb --nonsense
 		err_has "shmq $verb: "
 		expect 0 $verb --help
@@ -104,6 +104,9 @@ wrong_usage_exits_with_2_and_help_with_0() {
 	expect 2 recv q --count
 	expect 2 recv q --raw --json
 	expect 2 recv q --raw=yes
+	expect 2 recv q --tap --group g
+	expect 2 dump q --raw --json
+	expect 2 dump q --count 0
 	expect 2 send q m --block 4K
 	expect 2 create q --mode 9
 	expect 2 create ..
@@ -442,6 +445,56 @@ every_group_gets_every_line() {
 	expect 0 rm q
 }
 
+an_overwriting_queue_keeps_the_last_and_says_what_is_lost() {
+	expect 0 create q --overwrite --capacity 4096 --single-producer
+	expect 1 recv q --tap --timeout 0.01
+	seq 0 99 | "$SHMQ" send q || fail "send"
+	seq 36 99 >"$work/want"
+	expect 0 recv q --tap --show-lost
+	cmp -s "$work/want" "$work/out" || fail "the tap saw something else"
+	err_has "lost 0 messages in all"
+	chmod 400 "$SHMQ_DIR/q"
+	expect 0 dump q
+	cmp -s "$work/want" "$work/out" || fail "dump shows something else"
+	expect 0 dump q --json --count 1
+	out_has '"seq":36'
+	chmod 600 "$SHMQ_DIR/q"
+	expect 0 recv q --show-lost
+	cmp -s "$work/want" "$work/out" || fail "recv has something else"
+	err_has "lost 36 messages before number 36"
+	err_has "lost 36 messages in all"
+	expect 1 recv q
+	expect 0 dump q --raw --count 2
+	[ "$(cat "$work/out")" = 3637 ] || fail "dump --raw"
+	expect 0 rm q
+}
+
+a_dump_names_what_is_damaged_and_goes_on_behind_it() {
+	for kind in --overwrite --topic ''; do
+		rm -f "$SHMQ_DIR/q"
+		# shellcheck disable=SC2086 # no kind is no word
+		expect 0 create q $kind --capacity 4096
+		expect 0 group add q g
+		seq 0 9 | "$SHMQ" send q || fail "send"
+		size=$(stat -c %s "$SHMQ_DIR/q")
+		printf 'scribble' | dd of="$SHMQ_DIR/q" bs=1 conv=notrunc \
+			seek=$((size - 4096 + 4 * 64)) 2>/dev/null
+		cp "$SHMQ_DIR/q" "$work/before"
+		expect 3 dump q
+		seq 0 9 | grep -v 4 | cmp -s - "$work/out" ||
+			fail "dump $kind shows something else"
+		err_has "damaged at position 256: 1 number passed over"
+		expect 3 dump q --json
+		out_has '"gap":"damaged","position":256,"numbers":1'
+		cmp -s "$work/before" "$SHMQ_DIR/q" || fail "dump changed it"
+	done
+	rm -f "$SHMQ_DIR/q"
+	expect 0 create q
+	expect 0 dump q
+	out_is '' dump
+	expect 0 rm q
+}
+
 what_is_not_a_queue_is_refused() {
 	head -c 100000 /dev/urandom >"$SHMQ_DIR/junk"
 	: >"$SHMQ_DIR/empty"
@@ -454,6 +507,7 @@ what_is_not_a_queue_is_refused() {
 		err_has "shmq stat: $name: "
 		expect 3 send $name m
 		expect 3 recv $name
+		expect 3 dump $name
 		expect 3 send $name --create m
 	done
 	expect 3 rm junk
@@ -480,5 +534,7 @@ receivers_of_one_message_each_get_different_ones
 what_cannot_be_written_stays_in_the_queue
 signals_end_it_between_two_messages
 every_group_gets_every_line
+an_overwriting_queue_keeps_the_last_and_says_what_is_lost
+a_dump_names_what_is_damaged_and_goes_on_behind_it
 what_is_not_a_queue_is_refused
 exit $failed

@@ -6,6 +6,7 @@ bin_PROGRAMS += tools/shmq
 tools_shmq_SOURCES = \
 	tools/create.c \
 	tools/deadline.h \
+	tools/dump.c \
 	tools/facts.c \
 	tools/facts.h \
 	tools/fault.c \

@@ -26,6 +26,7 @@ enum {
 extern const struct verb verb_create;
 extern const struct verb verb_send;
 extern const struct verb verb_recv;
+extern const struct verb verb_dump;
 extern const struct verb verb_stat;
 extern const struct verb verb_group;
 extern const struct verb verb_ls;

@@ -11,6 +11,7 @@
 #define CONSUMERS "two consumers"
 #define ADOPTER "an adopter and a producer"
 #define RESCUED "two producers and a rescuer"
+#define OVERTAKEN "an overwriting producer and a reader"
 
 const struct mutant mutants[] = {
 	{ "the claim is not announced", TWO, WEAVE_STRONG, WEAVE_DROP,
@@ -50,9 +51,14 @@ const struct mutant mutants[] = {
 	{ "the group's cursor is not loaded with acquire", CONSUMERS,
 	  WEAVE_WEAK, WEAVE_RELAX, "cursor_load", 0, 0 },
 	{ "a span changes its holder without order", ADOPTER, WEAVE_WEAK,
-	  WEAVE_RELAX, "span_move", 7, 8 },
+	  WEAVE_RELAX, "span_move", 8, 9 },
 	{ "the count of moves is loaded without acquire", ADOPTER, WEAVE_WEAK,
 	  WEAVE_RELAX, "look_for_lowest", 0, 0 },
+	{ "the tail is looked at without a fence", OVERTAKEN, WEAVE_WEAK,
+	  WEAVE_RELAX, "copies_overtaken", 0, 0 },
+	{ "a single producer claims without a fence",
+	  "a single producer and a tap", WEAVE_WEAK, WEAVE_RELAX, "store_fence",
+	  0, 0 },
 	{ "a live member's lease can be taken", TWO, WEAVE_STRONG, WEAVE_FREE,
 	  "lease_take", 0, 0 },
 };

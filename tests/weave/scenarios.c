@@ -2,6 +2,7 @@
 /* Who meets whom. See weave.h. */
 #include <errno.h>
 
+#include "copies.h"
 #include "scenarios.h"
 #include "world.h"
 
@@ -95,6 +96,13 @@ static void adopts_and_holds(unsigned me)
 	letters_release(me);
 }
 
+/* One message, whole, or the news that it was written over. */
+static void reads_one(unsigned me)
+{
+	letters_receive(me, 1, SHMQ_NOWAIT);
+	letters_release(me);
+}
+
 static void joins_and_receives(unsigned me)
 {
 	world_consumer(me, 0);
@@ -165,9 +173,9 @@ static void full_shared(void)
 }
 
 /* Letters lie there for two consumers. */
-static void two_consumers(void)
+static void two_consumers_of(uint64_t flags)
 {
-	world_create(0, EDGE, 7);
+	world_create(flags, EDGE, 7);
 	world_producer(SPARE);
 	for (unsigned i = 4; i < 7; i++)
 		world_send(SPARE, i);
@@ -175,6 +183,17 @@ static void two_consumers(void)
 	world.processes[SPARE].p = NULL;
 	world_consumer(0, 0);
 	world_consumer(1, 0);
+}
+
+static void two_consumers(void)
+{
+	two_consumers_of(0);
+}
+
+/* Nothing is written over, so nothing may be lost either. */
+static void two_who_copy(void)
+{
+	two_consumers_of(SHMQ_OVERWRITE);
 }
 
 static void two_consumers_and_a_rescuer(void)
@@ -201,6 +220,55 @@ static void returned_and_full(void)
 	letters_release(1);
 	shmq_consumer_close(world.processes[SPARE].c);
 	world.processes[SPARE].c = NULL;
+}
+
+/*
+ * Letter 4 is the oldest, and its line the next to be written over. A reader
+ * who is overtaken goes on at the tail at once: no walk round the ring here.
+ */
+static void oldest_is_next(uint64_t flags, unsigned consumer_flags)
+{
+	world_create(flags, EDGE, 7);
+	world_producer(0);
+	world_consumer(1, consumer_flags);
+	world_send(0, 4);
+	fill();
+	world.processes[1].c->copies->laps = 8;
+}
+
+static void overwriting(void)
+{
+	oldest_is_next(SHMQ_OVERWRITE, 0);
+}
+
+static void overwriting_and_tap(void)
+{
+	oldest_is_next(SHMQ_OVERWRITE, SHMQ_TAP);
+}
+
+/* The same where the producer has no claim slot, and nothing is kept. */
+static void single_and_tap(void)
+{
+	world_create(SHMQ_SINGLE_PRODUCER | SHMQ_SINGLE_CONSUMER, EDGE, 7);
+	world_producer(0);
+	world_consumer(1, SHMQ_TAP);
+	world_consumer(SPARE, 0);
+	world_send(0, 4);
+	fill();
+	while (letters_receive(SPARE, LETTERS, SHMQ_NOWAIT) > 0)
+		letters_release(SPARE);
+	shmq_consumer_close(world.processes[SPARE].c);
+	world.processes[SPARE].c = NULL;
+	world.letters[4].fresh = 0;
+	world.processes[1].c->copies->laps = 8;
+}
+
+/* What was written over need not come. */
+static void check_overwritten(void)
+{
+	for (unsigned i = 0; i < LETTERS; i++)
+		world.letters[i].done = 1;
+	world_check();
 }
 
 static void two_producers_and_a_rescuer(void)
@@ -322,6 +390,46 @@ const struct scenario scenarios[] = {
 	  { sends_two, recovers, joins_and_receives },
 	  world_idle,
 	  world_check,
+	  QUICK,
+	  FULL },
+	{ "two consumers who copy and a rescuer",
+	  3,
+	  two_who_copy,
+	  { polls_two, borrows_two, recovers },
+	  world_idle,
+	  world_check,
+	  QUICK,
+	  FULL },
+	{ "two consumers who copy, one closes",
+	  2,
+	  two_who_copy,
+	  { closes, borrows_two },
+	  world_idle,
+	  world_check,
+	  QUICK,
+	  FULL },
+	{ "an overwriting producer and a reader",
+	  2,
+	  overwriting,
+	  { tries_two, reads_one },
+	  world_idle,
+	  check_overwritten,
+	  QUICK,
+	  FULL },
+	{ "an overwriting producer and a tap",
+	  2,
+	  overwriting_and_tap,
+	  { tries_two, reads_one },
+	  world_idle,
+	  check_overwritten,
+	  QUICK,
+	  FULL },
+	{ "a single producer and a tap",
+	  2,
+	  single_and_tap,
+	  { tries_two, reads_one },
+	  world_idle,
+	  check_overwritten,
 	  QUICK,
 	  FULL },
 	{ "no membarrier",
