@@ -212,6 +212,14 @@ tests_crash_step_SOURCES = \
 	tests/step_trace.h
 tests_crash_step_LDADD = lib/libshmqi.la
 
+# One event loop over a hundred queues, on the public interface alone: a little
+# of it here; make herd MESSAGES=n SEED=s.
+unit_tests += tests/herd
+tests_herd_SOURCES = tests/herd.c
+MESSAGES = 10000000
+herd: all tests/herd
+	$(emulate) tests/herd $(MESSAGES) $(SEED)
+
 # What any bytes can do: run as tests here, and with libFuzzer by `make fuzz`.
 fuzz_targets = tests/fuzz_open tests/fuzz_ring tests/fuzz_command
 unit_tests += $(fuzz_targets)
