@@ -8,6 +8,10 @@ lib_libshmqi_la_SOURCES = \
 	lib/batch.c \
 	lib/chime.c \
 	lib/chime.h \
+	lib/check.c \
+	lib/check.h \
+	lib/check_members.c \
+	lib/check_records.c \
 	lib/claim.c \
 	lib/competing.c \
 	lib/consumer.c \

@@ -72,6 +72,9 @@ tests_test_claims_LDADD = $(UNIT_LIBS)
 unit_tests += tests/test_deaths
 tests_test_deaths_SOURCES = tests/test_deaths.c $(support)
 tests_test_deaths_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_doctor
+tests_test_doctor_SOURCES = tests/test_doctor.c $(variants)
+tests_test_doctor_LDADD = $(UNIT_LIBS)
 unit_tests += tests/test_ends
 tests_test_ends_SOURCES = tests/test_ends.c $(variants)
 tests_test_ends_LDADD = $(UNIT_LIBS)
@@ -190,6 +193,8 @@ tests_crash_step_SOURCES = \
 	tests/step_case.h \
 	tests/step_death.c \
 	tests/step_death.h \
+	tests/step_descriptors.c \
+	tests/step_groups.c \
 	tests/step_image.c \
 	tests/step_image.h \
 	tests/step_ledger.c \
@@ -203,6 +208,8 @@ tests_crash_step_SOURCES = \
 	tests/step_rival.h \
 	tests/step_rows.c \
 	tests/step_rows.h \
+	tests/step_second.c \
+	tests/step_second.h \
 	tests/step_sending.c \
 	tests/step_states.c \
 	tests/step_states.h \

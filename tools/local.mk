@@ -6,6 +6,9 @@ bin_PROGRAMS += tools/shmq
 tools_shmq_SOURCES = \
 	tools/create.c \
 	tools/deadline.h \
+	tools/doctor.c \
+	tools/findings.c \
+	tools/findings.h \
 	tools/facts.c \
 	tools/facts.h \
 	tools/fault.c \
