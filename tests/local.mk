@@ -72,6 +72,9 @@ tests_test_claims_LDADD = $(UNIT_LIBS)
 unit_tests += tests/test_deaths
 tests_test_deaths_SOURCES = tests/test_deaths.c $(support)
 tests_test_deaths_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_denied
+tests_test_denied_SOURCES = tests/test_denied.c tests/deny.h $(support)
+tests_test_denied_LDADD = $(UNIT_LIBS)
 unit_tests += tests/test_doctor
 tests_test_doctor_SOURCES = tests/test_doctor.c $(variants)
 tests_test_doctor_LDADD = $(UNIT_LIBS)
@@ -149,7 +152,7 @@ unit_tests += tests/test_storage
 tests_test_storage_SOURCES = tests/test_storage.c $(support)
 tests_test_storage_LDADD = $(UNIT_LIBS)
 unit_tests += tests/test_syscalls
-tests_test_syscalls_SOURCES = tests/test_syscalls.c $(variants)
+tests_test_syscalls_SOURCES = tests/test_syscalls.c tests/deny.h $(variants)
 tests_test_syscalls_LDADD = $(UNIT_LIBS)
 unit_tests += tests/test_threads
 tests_test_threads_SOURCES = tests/test_threads.c $(support)
@@ -158,7 +161,7 @@ unit_tests += tests/test_uring
 tests_test_uring_SOURCES = tests/test_uring.c $(support)
 tests_test_uring_LDADD = $(UNIT_LIBS)
 unit_tests += tests/test_wake
-tests_test_wake_SOURCES = tests/test_wake.c $(support)
+tests_test_wake_SOURCES = tests/test_wake.c tests/deny.h $(support)
 tests_test_wake_LDADD = $(UNIT_LIBS)
 
 # Everything at once, at random: a few seconds here, `make torture` for more.
