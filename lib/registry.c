@@ -263,14 +263,22 @@ int shmqi_registry_open(struct segment **out, int fd, const struct stat *st,
 int shmqi_registry_create(struct segment **out, const struct name *name,
 			  mode_t mode, const struct geometry *geo)
 {
+	struct blank blank;
 	int r;
 
 	pthread_once(&once, set_up);
 	if (!table)
 		return -ENOMEM;
+	/*
+	 * The long part first, when nobody else has to wait. Who forks then has
+	 * one descriptor more in the child, and no lease hangs on that.
+	 */
+	r = shmqi_segment_blank(&blank, name, mode, geo);
+	if (r)
+		return r;
 	/* Who finds the name before it is here waits, and finds it here. */
 	pthread_mutex_lock(&lock);
-	r = shmqi_segment_create(out, name, mode, geo);
+	r = shmqi_segment_create(out, &blank, name, geo);
 	if (!r)
 		add(*out);
 	pthread_mutex_unlock(&lock);
