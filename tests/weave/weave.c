@@ -73,6 +73,8 @@ static bool find_out(const struct mutant *mutant)
 	b = bounds_of(scenario);
 	/* Found long before, unless something is wrong. */
 	b.seconds *= 10;
+	if (b.switches < mutant->switches)
+		b.switches = mutant->switches;
 	weave_mutant = mutant;
 	mutant_met = false;
 	o = weave_explore(scenario, mutant->model, &b, false);
