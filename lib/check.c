@@ -60,6 +60,15 @@ static void damage(struct check *c, const char *what)
 
 /* ----------------------------------------------------------------- header */
 
+/* What it is made of; the rest follows from that. */
+static bool is_same(const struct geometry *a, const struct geometry *b)
+{
+	return a->capacity == b->capacity && a->cookie == b->cookie &&
+	       a->flags == b->flags && a->max_members == b->max_members &&
+	       a->max_groups == b->max_groups && a->start_pos == b->start_pos &&
+	       a->start_seq == b->start_seq;
+}
+
 /* Nobody writes it after the queue has its name. */
 static void check_header(struct check *c)
 {
@@ -73,7 +82,7 @@ static void check_header(struct check *c)
 		return;
 	if (shmqi_format_check(&geo, &header, (uint64_t)st.st_size))
 		damage(c, shmq_errdetail());
-	else if (memcmp(&geo, &seg->geo, sizeof(geo)) != 0)
+	else if (!is_same(&geo, &seg->geo))
 		damage(c, "the header is no longer that of the queue that was "
 			  "opened");
 	shmqi_error_clear();
