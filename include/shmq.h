@@ -664,6 +664,36 @@ uint32_t shmq_group_entries(const struct shmq *q);
  */
 int shmq_recover(struct shmq *q);
 
+/* One thing that shmq_check() found. */
+struct shmq_finding {
+	size_t size;     /* sizeof(struct shmq_finding); it grows at the end */
+	uint32_t kind;   /* SHMQ_FINDING_ */
+	uint32_t member; /* the entry that it is about, or UINT32_MAX */
+	char text[240];  /* a sentence */
+};
+#define SHMQ_FINDING_NOTE 0u   /* worth knowing */
+#define SHMQ_FINDING_LEFT 1u   /* a dead member's: shmq_recover() mends it */
+#define SHMQ_FINDING_DAMAGE 2u /* cannot be, and cannot be mended */
+
+/*
+ * See whether all that is shared makes sense: the header, the control words,
+ * groups, members, their claims, and every message that is kept. Members may
+ * be at work meanwhile; what looks wrong is looked at again, and is told only
+ * if it stays. Changes nothing, except that a message which a dead producer
+ * left unfinished in the way is cleaned up after, where the handle can write.
+ *
+ *   tell  called with arg for each finding, from within; or NULL
+ *
+ * Blocks    for the time of reading what the queue holds; some milliseconds
+ *           for each thing that looks wrong
+ * Shared    anybody, any time
+ * Progress  independent of other processes; bounded, whoever scribbles
+ * Return    how many damages were told; -EINVAL, -ENOMEM
+ */
+int shmq_check(struct shmq *q,
+	       void (*tell)(void *arg, const struct shmq_finding *finding),
+	       void *arg);
+
 /* Largest message in bytes: a quarter of the capacity, less than 4 GiB. */
 uint64_t shmq_max_message(const struct shmq *q);
 

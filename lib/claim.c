@@ -5,6 +5,7 @@
 #include "bounds.h"
 #include "chime.h"
 #include "error.h"
+#include "group.h"
 #include "groups.h"
 #include "members.h"
 #include "producer.h"
@@ -111,6 +112,14 @@ static int64_t attempt(void *self)
 	return claim_now(call->p, call->span, call->count, call->open);
 }
 
+static bool has_groups(const struct segment *seg)
+{
+	for (uint32_t i = 0; i < seg->geo.max_groups; i++)
+		if (group_used(seg, i))
+			return true;
+	return false;
+}
+
 /* Only consumers make room, or those who clean up after them. */
 static int look_around(struct shmq_producer *p, bool rounds)
 {
@@ -134,9 +143,12 @@ static int look_around(struct shmq_producer *p, bool rounds)
 		return OUTLOOK_CLAIM;
 	/*
 	 * A consumer may die between making room and ringing. Who becomes one
-	 * rings, so without any it is safe to sleep.
+	 * rings, so without any it is safe to sleep. Unless there is no group
+	 * either: then another producer's open claim is in the way, and its
+	 * owner may die.
 	 */
-	return shmqi_room_consumers(seg) ? OUTLOOK_PEERS : OUTLOOK_RING;
+	return shmqi_room_consumers(seg) || !has_groups(seg) ? OUTLOOK_PEERS :
+							       OUTLOOK_RING;
 }
 
 static int look_around_waiting(void *self)

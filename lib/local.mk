@@ -10,6 +10,10 @@ lib_libshmqi_la_SOURCES = \
 	lib/bounds.h \
 	lib/chime.c \
 	lib/chime.h \
+	lib/check.c \
+	lib/check.h \
+	lib/check_members.c \
+	lib/check_records.c \
 	lib/claim.c \
 	lib/competing.c \
 	lib/consumer.c \

@@ -177,27 +177,35 @@ static int give_name(const struct segment *seg, const struct name *name,
 		       0;
 }
 
-int shmqi_segment_create(struct segment **out, const struct name *name,
-			 mode_t mode, const struct geometry *geo)
+int shmqi_segment_blank(struct blank *blank, const struct name *name,
+			mode_t mode, const struct geometry *geo)
 {
-	char path[PATH_MAX] = "";
-	struct segment *seg = NULL;
-	int fd, r = 0;
+	int r = 0;
 
-	fd = name ? temporary(name, mode, path, sizeof(path)) :
-		    shmqi_storage_memory(geo->file_bytes);
-	if (fd < 0)
-		return fd;
+	blank->path[0] = '\0';
+	blank->fd = name ? temporary(name, mode, blank->path,
+				     sizeof(blank->path)) :
+			   shmqi_storage_memory(geo->file_bytes);
+	if (blank->fd < 0)
+		return blank->fd;
 	if (name)
-		r = shmqi_storage_allocate(fd, geo->file_bytes);
-	if (r) {
-		close(fd);
-		goto out;
-	}
-	seg = new_segment(geo, fd, true);
+		r = shmqi_storage_allocate(blank->fd, geo->file_bytes);
+	if (!r)
+		return 0;
+	close(blank->fd);
+	if (blank->path[0])
+		unlink(blank->path);
+	return r;
+}
+
+int shmqi_segment_create(struct segment **out, struct blank *blank,
+			 const struct name *name, const struct geometry *geo)
+{
+	struct segment *seg = new_segment(geo, blank->fd, true);
+	int r = -ENOMEM;
+
 	if (!seg) {
-		close(fd);
-		r = -ENOMEM;
+		close(blank->fd);
 		goto out;
 	}
 	r = attach(seg);
@@ -205,10 +213,10 @@ int shmqi_segment_create(struct segment **out, const struct name *name,
 		goto out;
 	format(seg);
 	if (name)
-		r = give_name(seg, name, path);
+		r = give_name(seg, name, blank->path);
 out:
-	if (path[0])
-		unlink(path);
+	if (blank->path[0])
+		unlink(blank->path);
 	if (r) {
 		shmqi_segment_destroy(seg);
 		return r;

@@ -520,6 +520,53 @@ what_is_not_a_queue_is_refused() {
 	rm -f "$SHMQ_DIR"/*
 }
 
+# Somebody dies with a message half sent: doctor mends it, and says so.
+a_doctor_mends_what_the_dead_left() {
+	expect 0 create ward
+	expect 0 send ward one
+	expect 0 doctor ward
+	out_is 'ward: sound\n' doctor
+	expect 0 doctor --json ward
+	out_has '"verdict": "sound"'
+	mkfifo "$work/ward"
+	exec 3<>"$work/ward"
+	"$SHMQ" send ward <"$work/ward" &
+	sender=$!
+	background="$background $sender"
+	until [ "$("$SHMQ" stat --json ward | grep -c '"role": "producer"')" = 1 ]
+	do
+		:
+	done
+	kill -KILL $sender
+	wait $sender 2>/dev/null
+	exec 3>&-
+	expect 0 doctor ward
+	out_has 'ward: mended'
+	out_has 'is dead'
+	expect 0 doctor ward
+	out_is 'ward: sound\n' doctor
+	expect 0 recv ward
+	out_is 'one\n' recv
+	expect 1 doctor nobody
+	expect 2 doctor
+	expect 2 doctor ward other
+	# Zeros over the header, and over a group's name.
+	dd if=/dev/zero of="$SHMQ_DIR/ward" bs=1 seek=5264 count=32 \
+		conv=notrunc 2>/dev/null
+	expect 3 doctor ward
+	out_has 'ward: damaged'
+	out_has 'group 0: its name is no name'
+	expect 3 doctor --json ward
+	out_has '"kind": "damage"'
+	dd if=/dev/zero of="$SHMQ_DIR/ward" bs=8 seek=3 count=1 conv=notrunc \
+		2>/dev/null
+	expect 3 doctor ward
+	err_has 'checksum'
+	expect 3 doctor --json ward
+	out_has 'checksum'
+	rm -f "$SHMQ_DIR"/*
+}
+
 wrong_usage_exits_with_2_and_help_with_0
 a_queue_is_created_shown_listed_and_removed
 options_may_stand_anywhere_and_dashes_end_them
@@ -537,4 +584,5 @@ every_group_gets_every_line
 an_overwriting_queue_keeps_the_last_and_says_what_is_lost
 a_dump_names_what_is_damaged_and_goes_on_behind_it
 what_is_not_a_queue_is_refused
+a_doctor_mends_what_the_dead_left
 exit $failed

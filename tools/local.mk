@@ -7,6 +7,9 @@ tools_shmq_SOURCES = \
 	tools/create.c \
 	tools/deadline.h \
 	tools/dump.c \
+	tools/doctor.c \
+	tools/findings.c \
+	tools/findings.h \
 	tools/facts.c \
 	tools/facts.h \
 	tools/fault.c \

@@ -63,6 +63,47 @@ static void closes(unsigned me)
 	world.processes[me].c = NULL;
 }
 
+/* Has the other one closed, and did it hold something? Seen as by a message. */
+static bool has_returned(unsigned other)
+{
+	const struct process *process = &world.processes[other];
+	bool returned = !process->c && process->holds && !weave_dead(other);
+
+	weave_learn(returned);
+	if (returned)
+		memory_meet();
+	return returned;
+}
+
+static void closes_and_says_so(unsigned me)
+{
+	closes(me);
+	memory_meet();
+}
+
+static unsigned redelivered(void)
+{
+	unsigned n = 0;
+
+	for (int i = 0; i < LETTERS; i++)
+		n += world.letters[i].again;
+	return n;
+}
+
+/* Busy, so that it never looks around: what came back comes first all the
+ * same. */
+static void takes_returned_first(unsigned me)
+{
+	for (int i = 0; i < 2; i++) {
+		bool returned = !redelivered() && has_returned(0);
+
+		letters_receive(me, 1, SHMQ_NOWAIT);
+		letters_release(me);
+		if (returned && !redelivered())
+			weave_wrong("what was returned does not come first");
+	}
+}
+
 /* If there is room. */
 static void tries_two(unsigned me)
 {
@@ -356,6 +397,14 @@ const struct scenario scenarios[] = {
 	  2,
 	  two_consumers,
 	  { closes, borrows_two },
+	  world_idle,
+	  world_check,
+	  QUICK,
+	  FULL },
+	{ "a consumer that closes and a busy one",
+	  2,
+	  two_consumers,
+	  { closes_and_says_so, takes_returned_first },
 	  world_idle,
 	  world_check,
 	  QUICK,
