@@ -146,6 +146,10 @@ static void read_along(void *arg)
 		next = msg.seq + 1;
 		must_be(shmq_release(tap), 0);
 	}
+	step_to(arg, 2);
+	step_wait(arg, 3);
+	while (shmq_receive(tap, &msg, 1, SHMQ_NOWAIT) == 1)
+		must_be(shmq_release(tap), 0);
 	must_be(shmq_recv(tap, &msg, 8, 2000000), -ETIMEDOUT);
 	must_be(shmq_recv(tap, &msg, 8, SHMQ_NOWAIT), -EAGAIN);
 	must_be(shmq_consumer_cancel(tap), 0);
@@ -165,13 +169,18 @@ static void permission_to_read_is_enough(void **state)
 		step *ready = shared_memory(sizeof(*ready));
 		pid_t child = child_start(read_along, ready);
 		struct shmq_consumer *c;
+		int64_t deadline;
 
 		step_wait(ready, 1);
 		must_be(shmq_consumer_open(&c, q, NULL, 0), 0);
-		for (uint64_t i = 0; i < 3000; i++) {
+		/* Who is overtaken at the very end learns it with the next. */
+		deadline = clock_now_ns() + PATIENCE_NS;
+		for (uint64_t i = 0; i < 3000 || load_acquire(ready) < 2; i++) {
 			send_numbers(p, i, i + 1);
 			must_be(recv_number(c), i);
+			must(clock_now_ns() < deadline);
 		}
+		step_to(ready, 3);
 		child_join(child);
 		shmq_consumer_close(c);
 		shmq_producer_close(p);
