@@ -206,14 +206,17 @@ int shmqi_tap_pass_dead(struct shmq_consumer *c)
 
 /* ---------------------------------------------------------------- waiting */
 
-/* Spin for a record; now and then with a look at the tail. */
+/*
+ * Spin for a record; now and then, and at the end, with a look at the tail: of
+ * who was overtaken the place shows nothing any more.
+ */
 static int64_t spin(struct shmq_consumer *c, const struct wanted *w)
 {
 	int64_t r = -EAGAIN;
 
-	for (uint32_t i = 1; i <= c->spin && r == -EAGAIN; i++) {
+	for (uint32_t i = c->spin; i && r == -EAGAIN; i--) {
 		cpu_relax();
-		if (i % 64 == 0 || record_published(&c->ring, c->copies->at.pos,
+		if (i % 64 == 1 || record_published(&c->ring, c->copies->at.pos,
 						    c->copies->at.seq))
 			r = shmqi_copies_take(c, w);
 	}

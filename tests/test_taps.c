@@ -190,6 +190,50 @@ static void permission_to_read_is_enough(void **state)
 	}
 }
 
+static void await_a_message(void *arg)
+{
+	struct shmq *q = reader_of("q");
+	struct shmq_consumer *tap = tap_of(q, 0);
+	struct shmq_msg msg;
+	char c;
+
+	/* So long that it does not spin for long any more. */
+	for (int i = 0; i < 20; i++)
+		must_be(shmq_recv(tap, &c, 1, 1000), -ETIMEDOUT);
+	step_to(arg, 1);
+	must_be(shmq_receive(tap, &msg, 1, PATIENCE_NS), 1);
+	must_be(msg.seq, msg.lost);
+	shmq_consumer_close(tap);
+	shmq_close(q);
+}
+
+/* It is stopped, most likely asleep, while a lap goes by. */
+static void a_tap_that_was_overtaken_in_its_sleep_wakes_up(void **state)
+{
+	struct shmq *q = queue_create("q", 4096, 0);
+	struct shmq_producer *p = producer_join(q);
+	step *ready = shared_memory(sizeof(*ready));
+	pid_t child = child_start(await_a_message, ready);
+	struct shmq_consumer *c;
+
+	(void)state;
+	must_be(shmq_consumer_open(&c, q, NULL, 0), 0);
+	step_wait(ready, 1);
+	usleep(2000);
+	must_be(kill(child, SIGSTOP), 0);
+	for (uint64_t i = 0; i < 1000; i++) {
+		send_numbers(p, i, i + 1);
+		must_be(recv_number(c), i);
+	}
+	must_be(kill(child, SIGCONT), 0);
+	child_join(child);
+	shmq_consumer_close(c);
+	shmq_producer_close(p);
+	shmq_close(q);
+	must_be(shmq_unlink("q"), 0);
+	shared_free(ready, sizeof(*ready));
+}
+
 static void await_the_end(void *arg)
 {
 	struct shmq *q = reader_of("q");
@@ -350,6 +394,8 @@ int main(void)
 		TEST_IN_DIRECTORY(
 			a_tap_holds_nobody_back_and_counts_what_it_missed),
 		TEST_IN_DIRECTORY(permission_to_read_is_enough),
+		TEST_IN_DIRECTORY(
+			a_tap_that_was_overtaken_in_its_sleep_wakes_up),
 		TEST_IN_DIRECTORY(
 			a_tap_that_waits_learns_that_the_name_is_gone),
 		TEST_IN_DIRECTORY(
