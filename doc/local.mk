@@ -32,6 +32,7 @@ dist_man_MANS += \
 	doc/man/shmq_recv.3 \
 	doc/man/shmq_release.3 \
 	doc/man/shmq_reserve.3 \
+	doc/man/shmq_resize.3 \
 	doc/man/shmq_runtime_dir.3 \
 	doc/man/shmq_send.3 \
 	doc/man/shmq_send_batch.3 \

@@ -330,8 +330,8 @@ void shmq_producer_close(struct shmq_producer *p);
  * Return    0; -EAGAIN (full, SHMQ_NOWAIT), -ETIMEDOUT (full, time is up),
  *           -EMSGSIZE (too large), -EINTR, -ECANCELED, -EIDRM (full, and the
  *           queue has been unlinked), -EBUSY (a reservation is open), -EINVAL, -ESTALE
- *           (inherited by fork), -EBADMSG (the queue is damaged), -EOVERFLOW
- *           (2^62 bytes or 2^57 messages have passed through)
+ *           (inherited by fork), -EBADMSG (the queue is damaged), -ENOMEM (it
+ *           was resized, and the new ring cannot be mapped), -EOVERFLOW (2^62 bytes or 2^57 messages have passed through)
  */
 int shmq_send(struct shmq_producer *p, const void *buf, size_t len,
 	      int64_t timeout_ns);
@@ -436,7 +436,7 @@ void shmq_consumer_close(struct shmq_consumer *c);
  * Return    the message's length; -EAGAIN (none, SHMQ_NOWAIT), -ETIMEDOUT
  *           (none, time is up), -EMSGSIZE (larger than size; it stays in the
  *           queue), -EINTR, -ECANCELED, -EIDRM (none, and the queue has been unlinked),
- *           -ENOBUFS (as shmq_receive), -EINVAL, -ESTALE, -EBADMSG
+ *           -ENOBUFS (as shmq_receive), -EINVAL, -ESTALE, -ENOMEM, -EBADMSG
  */
 ssize_t shmq_recv(struct shmq_consumer *c, void *buf, size_t size,
 		  int64_t timeout_ns);
@@ -486,7 +486,7 @@ int shmq_release(struct shmq_consumer *c);
  * Return    the index of a consumer with a message, 0 to n - 1; -EAGAIN (none,
  *           SHMQ_NOWAIT), -ETIMEDOUT, -EINTR, -ECANCELED (one of them was
  *           cancelled), -EIDRM (none, and one of the queues has been
- *           unlinked), -EINVAL, -ESTALE, -EBADMSG (one of the queues is
+ *           unlinked), -EINVAL, -ESTALE, -ENOMEM, -EBADMSG (one of the queues is
  *           damaged)
  */
 int shmq_wait(struct shmq_consumer *const *cs, unsigned n, int64_t timeout_ns);
@@ -632,7 +632,33 @@ uint32_t shmq_group_entries(const struct shmq *q);
  */
 int shmq_recover(struct shmq *q);
 
-/* Largest message in bytes: a quarter of the capacity, less than 4 GiB. */
+/*
+ * Give the queue another capacity, larger or smaller, while it is in use.
+ * capacity: bytes of ring, as in struct shmq_attr. Whoever sends or receives
+ * goes on, in order and with nothing lost: what is in the old ring stays there
+ * until it has been received, what is sent from now on goes to the new one. The
+ * old one's memory goes back to the system when everybody has left it, which
+ * the next who passes by sees to, or shmq_recover().
+ *
+ * A single producer (SHMQ_SINGLE_PRODUCER) that is open fills the old ring
+ * first. shmq_send() of a message that is too large for the ring that it comes
+ * to is -EMSGSIZE.
+ *
+ * Blocks    while another process resizes the queue, a second at most; and as
+ *           long as the file system takes to give the storage
+ * Shared    anybody · Progress independent of stopped members
+ * Return    0, also if it has that capacity already; -EINVAL, -EBADF (the
+ *           handle is read only), -EBUSY (messages from before the last resize
+ *           have not been received yet, or somebody is resizing), -EOPNOTSUPP
+ *           (an overwriting queue), -EOVERFLOW, -ENOSPC, -EFBIG, -ENOMEM, -EIO,
+ *           -EDQUOT (then all is as it was), -EBADMSG, -ENOLCK
+ */
+int shmq_resize(struct shmq *q, uint64_t capacity);
+
+/*
+ * Largest message in bytes: a quarter of the capacity, less than 4 GiB. It
+ * changes with shmq_resize(). 0: the queue is damaged.
+ */
 uint64_t shmq_max_message(const struct shmq *q);
 
 /* What an error means here; any int. Never NULL, never to be freed. */

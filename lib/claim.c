@@ -9,26 +9,71 @@
 #include "producer.h"
 #include "recovery.h"
 #include "room.h"
+#include "turn.h"
+#include "views.h"
 #include "wait.h"
 
 /* Lost swaps in a row; so many are no contention. */
 #define SWAPS 1000000
 
-/* The limit is used up: ask the groups. 0, -EAGAIN, -EOVERFLOW, -EBADMSG. */
+int shmqi_claim_look_for_room(struct shmq_producer *p, uint64_t tail,
+			      struct room *room)
+{
+	int r = shmqi_room_look(p->ep.seg, tail, room);
+
+	if (r)
+		return r;
+	if (room->limit > SH_POS_MAX)
+		room->limit = SH_POS_MAX;
+	if (room->ring != p->ring.number) {
+		r = shmqi_turn_follow(p, tail);
+		if (r)
+			return r;
+	}
+	if (room->limit > p->limit)
+		p->limit = room->limit;
+	return 0;
+}
+
+/* The limit is used up: ask the groups. */
 int shmqi_claim_find_room(struct shmq_producer *p, uint64_t tail, uint64_t end)
 {
-	uint64_t lowest, limit;
+	struct room room;
+	int r;
 
 	if (end > SH_POS_MAX)
 		return -EOVERFLOW;
-	if (!shmqi_room_lowest(p->ep.seg, tail, &lowest))
-		return -EBADMSG;
-	limit = lowest + p->ring.mask + 1;
-	if (limit > SH_POS_MAX)
-		limit = SH_POS_MAX;
-	if (limit > p->limit)
-		p->limit = limit;
-	return end <= p->limit ? 0 : -EAGAIN;
+	r = shmqi_claim_look_for_room(p, tail, &room);
+	if (r)
+		return r;
+	/* What was not too large for the ring before. */
+	if (end - tail > record_span(p->ring.max_message))
+		return -EMSGSIZE;
+	if (end <= p->limit)
+		return 0;
+	p->turn = room.turn;
+	return p->limit == room.turn ? CLAIM_TURN : -EAGAIN;
+}
+
+static inline bool win(struct shmq_producer *p, struct cursor c,
+		       struct cursor to)
+{
+	struct sh_cursor *tail = &p->control->tail;
+
+	if (c.owner != to.owner && c.owner < p->ep.seg->geo.member_entries)
+		claim_help(tail, SH_CLAIM_ANNOUNCED, c,
+			   &member_at(p->ep.seg, c.owner)->claims[0]);
+	claim_announce(p->claim, SH_CLAIM_ANNOUNCED, c.pos, to.pos, c.seq,
+		       to.seq - c.seq);
+	if (unlikely(!cursor_swap(tail, c, to)))
+		return false;
+	claim_own(p->claim, c.pos);
+	return true;
+}
+
+bool shmqi_claim_win(struct shmq_producer *p, struct cursor c, struct cursor to)
+{
+	return win(p, c, to);
 }
 
 int shmqi_claim_among_many(struct shmq_producer *p, uint64_t span,
@@ -44,16 +89,15 @@ int shmqi_claim_among_many(struct shmq_producer *p, uint64_t span,
 		to = (struct cursor){ c.pos + span, c.seq + count, me };
 		if (unlikely(to.pos > p->limit)) {
 			r = shmqi_claim_find_room(p, c.pos, to.pos);
+			if (r == CLAIM_TURN) {
+				r = shmqi_turn_take(p, c);
+				if (r == -EAGAIN)
+					continue;
+			}
 			if (r)
 				break;
 		}
-		if (c.owner != me && c.owner < p->ep.seg->geo.member_entries)
-			claim_help(tail, SH_CLAIM_ANNOUNCED, c,
-				   &member_at(p->ep.seg, c.owner)->claims[0]);
-		claim_announce(p->claim, SH_CLAIM_ANNOUNCED, c.pos, to.pos,
-			       c.seq, count);
-		if (likely(cursor_swap(tail, c, to))) {
-			claim_own(p->claim, c.pos);
+		if (likely(win(p, c, to))) {
 			*open = (struct span){ c.pos, to.pos, c.seq };
 			return 0;
 		}
@@ -98,9 +142,12 @@ static int look_around(struct shmq_producer *p, bool rounds)
 				       OUTLOOK_PEERS;
 	/*
 	 * A consumer may die between making room and ringing. Who becomes one
-	 * rings, so without any it is safe to sleep.
+	 * rings, so without any it is safe to sleep; unless somebody makes the
+	 * queue larger, who has rung and may die before that is done.
 	 */
-	return shmqi_room_consumers(seg) ? OUTLOOK_PEERS : OUTLOOK_RING;
+	return shmqi_room_consumers(seg) || shmqi_views_changing(seg) ?
+		       OUTLOOK_PEERS :
+		       OUTLOOK_RING;
 }
 
 static int look_around_waiting(void *self)

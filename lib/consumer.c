@@ -17,6 +17,7 @@
 #include "members.h"
 #include "recovery.h"
 #include "serial.h"
+#include "views.h"
 #include "wait.h"
 #include "wake.h"
 
@@ -55,7 +56,7 @@ take(struct shmq_consumer *c, const struct wanted *w)
 			 serial_copy(c, w->buf, w->size);
 }
 
-int64_t shmqi_consumer_peek(struct shmq_consumer *c)
+static int64_t peek(struct shmq_consumer *c)
 {
 	const struct wanted wanted = { .size = SIZE_MAX, .peek = true };
 
@@ -68,11 +69,33 @@ int64_t shmqi_consumer_peek(struct shmq_consumer *c)
 	return c->serial ? serial_peek(c) : shmqi_competing_take(c, &wanted);
 }
 
+int64_t shmqi_consumer_peek(struct shmq_consumer *c)
+{
+	int64_t r = peek(c);
+
+	while (r == -EAGAIN && ring_is_old(c)) {
+		int followed = shmqi_consumer_follow(c);
+
+		if (followed <= 0)
+			return followed ? followed : r;
+		r = peek(c);
+	}
+	return r;
+}
+
 static int64_t attempt(void *self)
 {
 	struct call *call = self;
+	int64_t r = take(call->c, call->wanted);
 
-	return take(call->c, call->wanted);
+	while (r == -EAGAIN && ring_is_old(call->c)) {
+		int followed = shmqi_consumer_follow(call->c);
+
+		if (followed <= 0)
+			return followed ? followed : r;
+		r = take(call->c, call->wanted);
+	}
+	return r;
 }
 
 /* Where the consumer waits. False: no pair that fits, which is damage. */
@@ -114,6 +137,7 @@ static int look_around_locked(struct shmq_consumer *c, bool rounds)
 {
 	struct segment *seg = c->ep.seg;
 	bool returned, peers;
+	struct reach reach;
 	struct cursor at;
 	uint64_t tail;
 	int r = rounds ? shmqi_recover_consumers(seg) : 0;
@@ -129,8 +153,15 @@ static int look_around_locked(struct shmq_consumer *c, bool rounds)
 	if (!waiting_at(c, &at))
 		return -EBADMSG;
 	tail = cursor_pos(&c->control->tail);
+	r = shmqi_rings_reach(seg, &reach);
+	if (!r)
+		r = shmqi_consumer_follow_locked(c, at.pos);
+	if (r)
+		return r > 0 ? OUTLOOK_RETRY : r;
+	if (rounds)
+		shmqi_views_give_back(seg, false);
 	/* A competitor may have gone on since we read where we are. */
-	if (tail < at.pos || tail - at.pos > c->ring.mask + 1)
+	if (!reach_holds(&reach, at.pos, tail))
 		return moved_on(c, &at) ? OUTLOOK_RETRY : -EBADMSG;
 	if (tail == at.pos)
 		return peers || returned ? OUTLOOK_PEERS : OUTLOOK_RING;
@@ -201,6 +232,12 @@ static int64_t poll_again(struct call *call)
 {
 	int r;
 
+	if (ring_is_old(call->c)) {
+		int64_t n = attempt(call);
+
+		if (n != -EAGAIN)
+			return n;
+	}
 	if (!shmqi_rounds_due(&call->c->rounds))
 		return -EAGAIN;
 	r = look_around(call->c, true);
@@ -235,7 +272,7 @@ take_slowly(struct shmq_consumer *c, const struct wanted *w, int64_t timeout_ns)
 /* Not now, and it costs nothing to say so. */
 static inline bool skip(struct shmq_consumer *c, int64_t timeout_ns)
 {
-	return timeout_ns == SHMQ_NOWAIT && !c->ep.chime &&
+	return timeout_ns == SHMQ_NOWAIT && !c->ep.chime && !ring_is_old(c) &&
 	       rounds_skip(&c->rounds);
 }
 
@@ -322,17 +359,19 @@ uint64_t shmq_consumer_lost(const struct shmq_consumer *c)
 static int begin(struct shmq_consumer *c, uint32_t group)
 {
 	struct segment *seg = c->ep.seg;
+	int r;
 
 	c->group = &seg->groups[group];
 	c->group_index = group;
 	c->claims = c->ep.member->claims;
-	c->ring = ring_of(&seg->geo, seg->ring_read);
 	c->spin = WAIT_SPIN_MAX;
 	/* Look for returned spans once, whatever the count says. */
 	c->returns_seen = load_acquire(&c->group->returns) - 1;
 	c->first_slot = c->slots = 1;
 	c->kept_end = UINT64_MAX;
-	return c->serial ? shmqi_serial_begin(c) : 0;
+	r = shmqi_views_enter(&c->ep, cursor_pos(&c->group->cursor), false,
+			      &c->ring);
+	return r || !c->serial ? r : shmqi_serial_begin(c);
 }
 
 /* -EAGAIN: the group was removed meanwhile. */
@@ -340,10 +379,8 @@ static int join(struct shmq_consumer *c, uint32_t group, const char *name)
 {
 	struct joining joining = { SH_MEMBER_CONSUMER, group, c->serial };
 	struct segment *seg = c->ep.seg;
-	int r = shmqi_segment_map_read(seg);
+	int r = shmqi_member_join(&c->ep, &joining);
 
-	if (!r)
-		r = shmqi_member_join(&c->ep, &joining);
 	if (r)
 		return r == -EBUSY && !shmqi_group_is(seg, group, name) ?
 			       -EAGAIN :
@@ -424,6 +461,8 @@ static void leave(struct shmq_consumer *c)
 
 	shmqi_recover_settle_consumer(c->ep.seg, c->ep.index, &group, &held);
 	shmqi_member_leave(&c->ep, held);
+	shmqi_views_let(c->ep.seg);
+	shmqi_views_give_back(c->ep.seg, false);
 	/* edge RETURN: pairs with shmqi_consumer_adopt */
 	if (held)
 		add_release(&c->group->returns, 1);

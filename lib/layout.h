@@ -13,6 +13,7 @@
  *        .  struct sh_bound       16  each, 64 of them: zero in version 1
  *        .  zero                      up to a page (2 MiB with huge pages)
  *  ring_off the ring         capacity records; mapped twice, back to back
+ *        .  rings that took its place: shmq_resize(), see rings.h
  *
  * Only fixed-width integers and _Atomic of them; offsets, never pointers.
  * A *position* counts bytes of the stream from its beginning and is a multiple
@@ -37,6 +38,8 @@
  *             a rescuer                                           its claims
  *   MOVE      an adopter of returned spans  room seekers          the new holder
  *   RETURN    a closer, a rescuer           consumers             returned spans
+ *   RING      who resizes, or decides       everybody             the ring's entry
+ *             where a ring begins
  *   ARM       a sleeper                     wakers                (with membarrier)
  *                                                                 its chime
  */
@@ -120,6 +123,20 @@ struct sh_bell {
  * it looks. Never taken back. */
 #define SH_BELL_ASKS (SH_BELL_ARMED | SH_BELL_FENCED | SH_BELL_CHIMES)
 
+/*
+ * A ring: where the records of the positions from from.lo on are, up to where
+ * the next ring begins. from.hi is a hash of the entry, its number and the
+ * cookie (rings.c). Written before control.ring says that there is one; only
+ * the decision where it begins comes later, in one 16-byte swap.
+ */
+struct sh_ring {
+	struct sh_pair from;       /*  0  position, or SH_UNDECIDED; hash */
+	_Atomic uint64_t offset;   /* 16  in the file, a multiple of a page */
+	_Atomic uint64_t capacity; /* 24  bytes, a power of two */
+};
+#define SH_UNDECIDED UINT64_MAX
+#define SH_RINGS 4u
+
 /* Words on lines of their own: pairs of lines, for the adjacent prefetcher. */
 struct sh_control {
 	struct sh_cursor tail; /*   0  producers claim here. A single producer
@@ -137,7 +154,13 @@ struct sh_control {
 					      any change means: look again */
 	_Atomic uint64_t stalls;     /* 400  sleeps behind an open claim */
 	_Atomic uint64_t recoveries; /* 408  dead members cleaned up */
-	uint8_t pad3[608];
+	uint8_t pad3[96];
+	_Atomic uint64_t ring;          /* 512  number of the newest ring; the
+					       header's is number 0 */
+	_Atomic uint64_t given_back;    /* 520  rings below this are gone */
+	uint8_t pad4[48];               /* 528 */
+	struct sh_ring rings[SH_RINGS]; /* 576  number n at n % SH_RINGS */
+	uint8_t pad5[320];
 };
 
 /* A group. Entry 0 is "default" unless the queue is a topic. */
@@ -280,12 +303,17 @@ struct sh_record_tail {
 /*
  * Lock bytes of the file, far behind its data: of each member entry; of the
  * single producer; of each group, shared by its consumers or held by one; of
- * the table of groups, for whoever changes it.
+ * the table of groups, for whoever changes it; of the table of rings, likewise;
+ * of each ring, shared by the processes that read it, held by who gives it back;
+ * of who resizes, while it has the place of the single producer.
  */
 #define SH_LEASE_MEMBER (INT64_C(1) << 61)
 #define SH_LEASE_PRODUCER (SH_LEASE_MEMBER + (1 << 20))
 #define SH_LEASE_GROUP (SH_LEASE_MEMBER + (1 << 21))
 #define SH_LEASE_GROUPS (SH_LEASE_MEMBER + (1 << 22))
+#define SH_LEASE_RINGS (SH_LEASE_MEMBER + (1 << 23))
+#define SH_LEASE_RING (SH_LEASE_RINGS + 1)
+#define SH_LEASE_TURN (SH_LEASE_RING + SH_RINGS)
 
 #define SH_AT(type, field, offset)                                             \
 	static_assert(__builtin_offsetof(struct type, field) == (offset),      \
@@ -321,7 +349,14 @@ SH_AT(sh_control, member_top, 388);
 SH_AT(sh_control, moves, 392);
 SH_AT(sh_control, stalls, 400);
 SH_AT(sh_control, recoveries, 408);
+SH_AT(sh_control, ring, 512);
+SH_AT(sh_control, given_back, 520);
+SH_AT(sh_control, rings, 576);
 static_assert(sizeof(struct sh_control) == 1024, "sh_control");
+SH_AT(sh_ring, from, 0);
+SH_AT(sh_ring, offset, 16);
+SH_AT(sh_ring, capacity, 24);
+static_assert(sizeof(struct sh_ring) == 32, "sh_ring");
 SH_AT(sh_group, cursor, 0);
 SH_AT(sh_group, redelivered_pos, 16);
 SH_AT(sh_group, returns, 24);

@@ -20,6 +20,7 @@ lib_libshmqi_la_SOURCES = \
 	lib/endpoint.h \
 	lib/error.c \
 	lib/error.h \
+	lib/follow.c \
 	lib/format.c \
 	lib/format.h \
 	lib/group.c \
@@ -45,8 +46,11 @@ lib_libshmqi_la_SOURCES = \
 	lib/registry.h \
 	lib/returned.c \
 	lib/returned.h \
+	lib/resize.c \
 	lib/ring.c \
 	lib/ring.h \
+	lib/rings.c \
+	lib/rings.h \
 	lib/room.c \
 	lib/room.h \
 	lib/segment.c \
@@ -60,6 +64,10 @@ lib_libshmqi_la_SOURCES = \
 	lib/strike.c \
 	lib/strike.h \
 	lib/tsan.h \
+	lib/turn.c \
+	lib/turn.h \
+	lib/views.c \
+	lib/views.h \
 	lib/wait.c \
 	lib/wait.h \
 	lib/wake.c \

@@ -177,13 +177,15 @@ static int measure(struct adoption *a, uint64_t pos, uint64_t end)
 	uint64_t seq;
 
 	a->pos = a->end = pos;
-	if (end <= pos || end - pos > a->ring->mask + 1)
+	if (end <= pos || !reach_holds(&a->rings->reach, pos, end))
 		return -EBADMSG;
 	/* A held record keeps its stamp, and the stamp its number. */
-	seq = record_seq(a->ring, pos);
+	seq = record_seq(ring_at(a->rings, pos), pos);
 	while (a->end < end) {
-		if (!record_published(a->ring, a->end, seq) ||
-		    !record_read(a->ring, a->end, &found) ||
+		const struct ring *ring = ring_at(a->rings, a->end);
+
+		if (!record_published(ring, a->end, seq) ||
+		    !record_read(ring, a->end, &found) ||
 		    found.span > end - a->end)
 			return -EBADMSG;
 		if (!(found.flags & SH_RECORD_SKIP)) {

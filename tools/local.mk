@@ -30,6 +30,7 @@ tools_shmq_SOURCES = \
 	tools/quantity.c \
 	tools/quantity.h \
 	tools/recv.c \
+	tools/resize.c \
 	tools/rm.c \
 	tools/send.c \
 	tools/stat.c \

@@ -29,6 +29,7 @@ extern const struct verb verb_recv;
 extern const struct verb verb_stat;
 extern const struct verb verb_group;
 extern const struct verb verb_ls;
+extern const struct verb verb_resize;
 extern const struct verb verb_rm;
 extern const struct verb verb_bench;
 
