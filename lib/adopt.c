@@ -95,7 +95,7 @@ int64_t shmqi_consumer_adopt(struct shmq_consumer *c, const struct wanted *w)
 	int64_t n;
 
 	pthread_mutex_lock(&seg->lock);
-	n = shmqi_views_get(seg, false, &rings);
+	n = views_error(shmqi_views_get(seg, false, &rings));
 	if (!n) {
 		n = adopt_spans(c, w, &adoption);
 		shmqi_views_let(seg);

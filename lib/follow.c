@@ -28,7 +28,7 @@ int shmqi_consumer_follow_locked(struct shmq_consumer *c, uint64_t pos)
 	if (r || ring_number(&table, pos) == c->ring.number)
 		return r;
 	r = shmqi_views_enter(&c->ep, pos, on_loan(c), &c->ring);
-	return r ? r : 1;
+	return r ? views_error(r) : 1;
 }
 
 int shmqi_consumer_follow(struct shmq_consumer *c)

@@ -312,5 +312,9 @@ int shmq_resize(struct shmq *q, uint64_t capacity)
 		if (!r)
 			r = resize_locked(q->seg, capacity);
 	}
-	return r ? r : finish(q->seg);
+	if (r)
+		return r;
+	/* It is in force. What is left is done by the next who passes by. */
+	finish(q->seg);
+	return 0;
 }

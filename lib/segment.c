@@ -238,10 +238,13 @@ static int read_rings(int fd, const struct geometry *geo, const struct stat *st,
 	int r = -EBADMSG;
 
 	for (int i = 0; i < READS && r; i++) {
-		if (pread(fd, &control, sizeof(control), SH_CONTROL_OFF) !=
-		    sizeof(control))
-			return -EBADMSG;
-		r = shmqi_rings_parse(geo, &control, table);
+		ssize_t n = pread(fd, &control, sizeof(control),
+				  SH_CONTROL_OFF);
+
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n == sizeof(control))
+			r = shmqi_rings_parse(geo, &control, table);
 	}
 	for (uint64_t n = table->oldest; !r && n <= table->newest; n++)
 		if (ring_place(table, n)->offset +

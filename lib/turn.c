@@ -15,7 +15,7 @@ int shmqi_turn_follow(struct shmq_producer *p, uint64_t pos)
 	pthread_mutex_lock(&seg->lock);
 	r = shmqi_views_enter(&p->ep, pos, false, &p->ring);
 	pthread_mutex_unlock(&seg->lock);
-	return r;
+	return views_error(r);
 }
 
 /* The claim is open: one skipped record, as a rescuer would write it. */

@@ -140,8 +140,7 @@ static int lease_view(struct segment *seg, struct view *view)
 		return 0;
 	r = shmqi_lease_share(seg->lease_fd, byte_of(view->number));
 	view->leased = !r;
-	/* No locks left: to the caller as good as no memory. */
-	return !r || r == -EBUSY ? r : -ENOMEM;
+	return r;
 }
 
 static int get_ring(struct segment *seg, const struct ring_table *table,

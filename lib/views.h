@@ -12,6 +12,8 @@
 #ifndef SHMQI_VIEWS_H
 #define SHMQI_VIEWS_H
 
+#include <errno.h>
+
 #include "endpoint.h"
 #include "rings.h"
 
@@ -39,6 +41,12 @@ void shmqi_views_let(struct segment *seg);
  */
 int shmqi_views_enter(struct endpoint *ep, uint64_t pos, bool on_loan,
 		      struct ring *ring);
+
+/* What a message may be refused with: everything else is want of memory. */
+static inline int views_error(int r)
+{
+	return !r || r == -EBADMSG ? r : -ENOMEM;
+}
 
 /* It has adopted messages that begin at pos. */
 void shmqi_views_keep(struct endpoint *ep, const struct rings *rings,
