@@ -15,6 +15,7 @@ dist_man_MANS += \
 	doc/man/shmq_discard.3 \
 	doc/man/shmq_errdetail.3 \
 	doc/man/shmq_fd.3 \
+	doc/man/shmq_getattr.3 \
 	doc/man/shmq_group_add.3 \
 	doc/man/shmq_group_entries.3 \
 	doc/man/shmq_group_remove.3 \
@@ -37,6 +38,7 @@ dist_man_MANS += \
 	doc/man/shmq_send.3 \
 	doc/man/shmq_send_batch.3 \
 	doc/man/shmq_sendv.3 \
+	doc/man/shmq_setattr.3 \
 	doc/man/shmq_stat.3 \
 	doc/man/shmq_stat_group.3 \
 	doc/man/shmq_stat_member.3 \

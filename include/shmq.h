@@ -169,14 +169,13 @@ struct shmq_member_info {
 				 the first of these claims; 0: nobody has */
 	char command[16];     /* its command name */
 	char group[32];       /* of a consumer; empty for a producer */
+	uint64_t reads;       /* 1: it is reading attributes. Stopped there, it
+				 holds up shmq_setattr() */
 };
 #define SHMQ_MEMBER_INFO_INIT                                                  \
 	{                                                                      \
 		sizeof(struct shmq_member_info), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
-			0, { 0 },                                              \
-		{                                                              \
-			0                                                      \
-		}                                                              \
+			0, { 0 }, { 0 }, 0                                     \
 	}
 
 /* One group as the table shows it. Grows at its end. */
@@ -654,6 +653,40 @@ int shmq_recover(struct shmq *q);
  *           -EDQUOT (then all is as it was), -EBADMSG, -ENOLCK
  */
 int shmq_resize(struct shmq *q, uint64_t capacity);
+
+/*
+ * Attributes that can change while the queue is in use. Members see a new value
+ * the next time they wait.
+ *
+ *   key    "label"  a text for people, at most 63 bytes, no control
+ *                   characters; empty at first. `shmq stat` shows it
+ *          "spin"   how often somebody who has to wait looks again before he
+ *                   sleeps, 0 to 2048, a decimal number; 2048 at first. Less
+ *                   where processors are scarce
+ *   value  the new one
+ *
+ * Blocks    behind another process that changes attributes, or a member that
+ *           is just reading them: a second at most
+ * Shared    anybody, any time
+ * Progress  a process that dies inside leaves the old value or the new one;
+ *           one that is stopped inside makes others fail with -EBUSY, senders
+ *           and receivers go on
+ * Return    0; -EINVAL (the value is out of range), -ENOENT (no such key),
+ *           -ENAMETOOLONG, -EBADF (the handle is read only), -EBUSY, -ENOSYS
+ *           (the process may not use membarrier), -EBADMSG, -ENOLCK
+ */
+int shmq_setattr(struct shmq *q, const char *key, const char *value);
+
+/*
+ * The value of an attribute, as a string.
+ *
+ *   buf, size  where to put it and its NUL, size bytes; 64 are enough
+ *
+ * Blocks never · Shared anybody · Progress independent of other processes
+ * Return    its length; -ERANGE (longer than buf), -ENOENT (no such key),
+ *           -EINVAL, -EBADMSG
+ */
+int shmq_getattr(struct shmq *q, const char *key, char *buf, size_t size);
 
 /*
  * Largest message in bytes: a quarter of the capacity, less than 4 GiB. It

@@ -2,6 +2,7 @@
 /* Claiming at the tail: among many producers, and when there is no room. */
 #include "config.h"
 
+#include "attributes.h"
 #include "chime.h"
 #include "error.h"
 #include "groups.h"
@@ -190,5 +191,6 @@ int shmqi_claim_wait(struct shmq_producer *p, uint64_t span, uint64_t count,
 	if (timeout_ns == SHMQ_NOWAIT)
 		return ep->chime ? (int)shmqi_chime_poll(&waiter) :
 				   poll_again(&call);
+	p->spin = shmqi_attributes_spin(&p->ep, p->spin);
 	return (int)shmqi_wait(&waiter, shmqi_wait_deadline(timeout_ns));
 }

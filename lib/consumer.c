@@ -8,6 +8,7 @@
 
 #include <shmq.h>
 
+#include "attributes.h"
 #include "chime.h"
 #include "error.h"
 #include "group.h"
@@ -266,6 +267,7 @@ take_slowly(struct shmq_consumer *c, const struct wanted *w, int64_t timeout_ns)
 	if (timeout_ns == SHMQ_NOWAIT)
 		return ep->chime ? shmqi_chime_poll(&waiter) :
 				   poll_again(&call);
+	c->spin = shmqi_attributes_spin(&c->ep, c->spin);
 	return shmqi_wait(&waiter, shmqi_wait_deadline(timeout_ns));
 }
 

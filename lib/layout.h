@@ -40,6 +40,8 @@
  *   RETURN    a closer, a rescuer           consumers             returned spans
  *   RING      who resizes, or decides       everybody             the ring's entry
  *             where a ring begins
+ *   EPOCH     who changes attributes;       members; who changes  the version;
+ *             a member that has read        them                  done reading
  *   ARM       a sleeper                     wakers                (with membarrier)
  *                                                                 its chime
  */
@@ -137,6 +139,19 @@ struct sh_ring {
 #define SH_UNDECIDED UINT64_MAX
 #define SH_RINGS 4u
 
+/*
+ * The attributes that can change, in versions: written where no member reads
+ * any more, then put in force by one store (epoch.h, attributes.c).
+ */
+struct sh_attributes {
+	_Atomic uint64_t check; /*   0  hash of the rest, number and cookie */
+	_Atomic uint64_t spin;  /*   8  looks before a sleep, at most */
+	_Atomic uint64_t label[8]; /*  16  text, NUL-padded */
+	uint64_t reserved[6];      /*  80  0 */
+};
+#define SH_VERSIONS 2u
+#define SH_SPIN_MAX 2048u
+
 /* Words on lines of their own: pairs of lines, for the adjacent prefetcher. */
 struct sh_control {
 	struct sh_cursor tail; /*   0  producers claim here. A single producer
@@ -160,7 +175,11 @@ struct sh_control {
 	_Atomic uint64_t given_back;    /* 520  rings below this are gone */
 	uint8_t pad4[48];               /* 528 */
 	struct sh_ring rings[SH_RINGS]; /* 576  number n at n % SH_RINGS */
-	uint8_t pad5[320];
+	_Atomic uint64_t epoch;      /* 704  grows by 2 for each grace period */
+	_Atomic uint64_t attributes; /* 712  number of the version in force */
+	uint8_t pad5[48];
+	struct sh_attributes versions[SH_VERSIONS]; /* 768  number n at
+						       n % SH_VERSIONS */
 };
 
 /* A group. Entry 0 is "default" unless the queue is a topic. */
@@ -243,7 +262,8 @@ struct sh_member {
 
 	_Atomic uint64_t watch_word; /*  64  a claim word somebody waited for */
 	_Atomic uint64_t watch_ns;   /*  72  CLOCK_REALTIME when first seen */
-	_Atomic uint64_t epoch;      /*  80  0; for shared grace periods */
+	_Atomic uint64_t epoch;      /*  80  odd: reads what changes in
+					     versions, since that epoch */
 	_Atomic uint64_t sleeps;     /*  88  times it went to sleep */
 	_Atomic uint32_t slots;      /*  96  claim slots in use are below this;
 					     at least 1, grows while it lives */
@@ -305,7 +325,8 @@ struct sh_record_tail {
  * single producer; of each group, shared by its consumers or held by one; of
  * the table of groups, for whoever changes it; of the table of rings, likewise;
  * of each ring, shared by the processes that read it, held by who gives it back;
- * of who resizes, while it has the place of the single producer.
+ * of who resizes, while it has the place of the single producer; of the
+ * attributes, for whoever changes them.
  */
 #define SH_LEASE_MEMBER (INT64_C(1) << 61)
 #define SH_LEASE_PRODUCER (SH_LEASE_MEMBER + (1 << 20))
@@ -314,6 +335,7 @@ struct sh_record_tail {
 #define SH_LEASE_RINGS (SH_LEASE_MEMBER + (1 << 23))
 #define SH_LEASE_RING (SH_LEASE_RINGS + 1)
 #define SH_LEASE_TURN (SH_LEASE_RING + SH_RINGS)
+#define SH_LEASE_ATTRIBUTES (SH_LEASE_TURN + 1)
 
 #define SH_AT(type, field, offset)                                             \
 	static_assert(__builtin_offsetof(struct type, field) == (offset),      \
@@ -352,7 +374,15 @@ SH_AT(sh_control, recoveries, 408);
 SH_AT(sh_control, ring, 512);
 SH_AT(sh_control, given_back, 520);
 SH_AT(sh_control, rings, 576);
+SH_AT(sh_control, epoch, 704);
+SH_AT(sh_control, attributes, 712);
+SH_AT(sh_control, versions, 768);
 static_assert(sizeof(struct sh_control) == 1024, "sh_control");
+SH_AT(sh_attributes, check, 0);
+SH_AT(sh_attributes, spin, 8);
+SH_AT(sh_attributes, label, 16);
+SH_AT(sh_attributes, reserved, 80);
+static_assert(sizeof(struct sh_attributes) == 128, "sh_attributes");
 SH_AT(sh_ring, from, 0);
 SH_AT(sh_ring, offset, 16);
 SH_AT(sh_ring, capacity, 24);

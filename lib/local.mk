@@ -5,6 +5,8 @@ noinst_LTLIBRARIES += lib/libshmqi.la
 lib_libshmqi_la_SOURCES = \
 	lib/adopt.c \
 	lib/atomic.h \
+	lib/attributes.c \
+	lib/attributes.h \
 	lib/batch.c \
 	lib/chime.c \
 	lib/chime.h \
@@ -18,6 +20,8 @@ lib_libshmqi_la_SOURCES = \
 	lib/descriptor.c \
 	lib/endpoint.c \
 	lib/endpoint.h \
+	lib/epoch.c \
+	lib/epoch.h \
 	lib/error.c \
 	lib/error.h \
 	lib/follow.c \

@@ -114,6 +114,7 @@ static void introduce(struct sh_member *member, const struct joining *joining)
 	store_relaxed(&member->watch_word, 0);
 	store_relaxed(&member->watch_ns, 0);
 	store_relaxed(&member->sleeps, 0);
+	store_relaxed(&member->epoch, 0);
 	store_relaxed(&member->slots, 1);
 	store_relaxed(&member->chime_name, 0);
 	store_relaxed(&member->chime_armed, 0);

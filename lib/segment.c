@@ -19,6 +19,7 @@
 #include <bsd/string.h>
 
 #include "atomic.h"
+#include "attributes.h"
 #include "chime.h"
 #include "cursor.h"
 #include "endpoint.h"
@@ -125,6 +126,7 @@ static void format(struct segment *seg)
 	shmqi_format_write(&seg->geo, h);
 	cursor_init(&seg->control->tail, start);
 	shmqi_rings_format(&seg->geo, seg->control);
+	shmqi_attributes_format(&seg->geo, seg->control);
 	if (!(seg->geo.flags & SHMQ_TOPIC)) {
 		cursor_init(&group->cursor, start);
 		group->created_ns = h->created_ns;

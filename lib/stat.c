@@ -266,6 +266,8 @@ static void describe(struct segment *seg, uint32_t index, uint32_t state,
 	info->joined_ns = member->joined_ns;
 	memcpy(info->command, member->command, sizeof(info->command) - 1);
 	info->alive = state != SH_MEMBER_RETURNED && is_alive(seg, index);
+	/* edge EPOCH: pairs with epoch_enter; for people */
+	info->reads = load_acquire(&member->epoch) & 1;
 	if (state == SH_MEMBER_PRODUCER && geometry_serial(&seg->geo)) {
 		word = single_producer_claim(seg, info);
 	} else if (state == SH_MEMBER_PRODUCER) {

@@ -61,6 +61,9 @@ unit_tests += tests/race_resize
 tests_race_resize_SOURCES = tests/race_resize.c \
 	tests/pattern.c tests/pattern.h $(support)
 tests_race_resize_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_attributes
+tests_test_attributes_SOURCES = tests/test_attributes.c tests/deny.h $(support)
+tests_test_attributes_LDADD = $(UNIT_LIBS)
 unit_tests += tests/test_batches
 tests_test_batches_SOURCES = tests/test_batches.c $(variants)
 tests_test_batches_LDADD = $(UNIT_LIBS)

@@ -123,6 +123,11 @@ static void run_resize(struct actor *a)
 	a->result = shmq_resize(a->q, 2 * CAPACITY);
 }
 
+static void run_setattr(struct actor *a)
+{
+	a->result = shmq_setattr(a->q, "label", "changed");
+}
+
 static void run_stat(struct actor *a)
 {
 	struct shmq_stat st = SHMQ_STAT_INIT;
@@ -313,6 +318,12 @@ const struct row step_members[] = {
 	  .skips = 2,
 	  .error = -EBUSY,
 	  .run = run_resize },
+	{ .name = "setattr",
+	  .needs = NEEDS_QUEUE,
+	  .fills = BIT(FILL_HALF),
+	  .rivals = ALONE | RIVALS_DEAD | RIVALS_STOPPED,
+	  .error = -EBUSY,
+	  .run = run_setattr },
 	{ .name = "stat",
 	  .needs = NEEDS_QUEUE,
 	  .fills = SOME_FILL,

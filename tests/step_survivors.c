@@ -213,6 +213,21 @@ static bool check_stat(struct survivor *s, unsigned members, uint64_t *numbers)
 	return true;
 }
 
+/* The old attributes or the new ones, and they can be changed. */
+static bool check_attributes(struct survivor *s)
+{
+	char label[64];
+
+	s->l->doing = "shmq_getattr";
+	if (fails(s, "getattr",
+		  shmq_getattr(s->q, "label", label, sizeof(label))))
+		return false;
+	if (strcmp(label, "") && strcmp(label, "changed"))
+		ledger_break(s->l, "the label is \"%s\"", label);
+	s->l->doing = "shmq_setattr";
+	return !fails(s, "setattr", shmq_setattr(s->q, "label", ""));
+}
+
 static bool check_recover(struct survivor *s)
 {
 	int r;
@@ -294,7 +309,7 @@ static void meet_last(struct survivor *s)
 	leave(s);
 	if (s->state->row->needs & RESIZES_QUEUE)
 		resize_back(s);
-	if (check_stat(s, 0, &numbers))
+	if (check_stat(s, 0, &numbers) && check_attributes(s))
 		check_entries(s);
 }
 

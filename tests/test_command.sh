@@ -79,7 +79,7 @@ wrong_usage_exits_with_2_and_help_with_0() {
 	out_has "Examples:"
 	expect 0 --version
 	out_has "shmq "
-	for verb in create send recv stat ls resize rm; do
+	for verb in create send recv stat ls resize set rm; do
 		expect 2 $verb --nonsense
 		err_has "shmq $verb: "
 		expect 0 $verb --help
@@ -108,6 +108,8 @@ wrong_usage_exits_with_2_and_help_with_0() {
 	expect 2 create q --mode 9
 	expect 2 create ..
 	expect 2 resize q
+	expect 2 set q
+	expect 1 set q label=x
 	expect 2 resize q 0
 	expect 2 resize q 17179869185G
 	expect 1 resize q 1M
@@ -465,6 +467,27 @@ a_queue_is_resized_with_messages_in_it() {
 	expect 0 rm q
 }
 
+attributes_are_set_and_shown() {
+	expect 0 create q
+	expect 0 set q "label=what it is for" spin=17
+	expect 0 stat q
+	out_has "label       what it is for"
+	out_has "up to 17 looks"
+	expect 0 stat q --json
+	out_has '"label": "what it is for"'
+	out_has '"spin": 17'
+	expect 0 ls
+	out_has "what it is for"
+	expect 2 set q spin=2049
+	err_has "0 to 2048"
+	expect 2 set q label
+	expect 1 set q colour=red
+	err_has "no attribute 'colour'"
+	expect 0 set q label=
+	expect 0 ls
+	expect 0 rm q
+}
+
 what_is_not_a_queue_is_refused() {
 	head -c 100000 /dev/urandom >"$SHMQ_DIR/junk"
 	: >"$SHMQ_DIR/empty"
@@ -504,5 +527,6 @@ what_cannot_be_written_stays_in_the_queue
 signals_end_it_between_two_messages
 every_group_gets_every_line
 a_queue_is_resized_with_messages_in_it
+attributes_are_set_and_shown
 what_is_not_a_queue_is_refused
 exit $failed

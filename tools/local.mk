@@ -33,6 +33,7 @@ tools_shmq_SOURCES = \
 	tools/resize.c \
 	tools/rm.c \
 	tools/send.c \
+	tools/set.c \
 	tools/stat.c \
 	tools/stop.c \
 	tools/stop.h \

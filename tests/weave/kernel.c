@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "world.h"
+#include "attributes.h"
 #include "chime.h"
 #include "error.h"
 #include "lease.h"
@@ -344,6 +345,12 @@ bool shmqi_views_changing(const struct segment *seg)
 {
 	(void)seg;
 	return false;
+}
+
+uint32_t shmqi_attributes_spin(const struct endpoint *ep, uint32_t spin)
+{
+	(void)ep;
+	return spin;
 }
 
 bool shmqi_views_turning(const struct segment *seg)
