@@ -221,7 +221,8 @@ static void pass_mark(struct segment *seg, uint32_t index,
 	if (group_used(seg, index) &&
 	    record_published(ring_at(rings, c.pos), c.pos, c.seq) &&
 	    record_read(ring_at(rings, c.pos), c.pos, &found) &&
-	    found.flags & SH_RECORD_SKIP)
+	    found.flags & SH_RECORD_SKIP &&
+	    c.pos + found.span <= cursor_pos(&seg->control->tail))
 		cursor_swap(&group->cursor, c,
 			    (struct cursor){ c.pos + found.span,
 					     c.seq + found.count, SH_NOBODY });

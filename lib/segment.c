@@ -233,10 +233,11 @@ static int read_header(int fd, struct sh_header *h)
  * The table of rings as it is in the file. It may change while we read it: then
  * once more.
  */
-static int read_rings(int fd, const struct geometry *geo, const struct stat *st,
+static int read_rings(int fd, const struct geometry *geo,
 		      struct ring_table *table)
 {
 	struct sh_control control;
+	struct stat st;
 	int r = -EBADMSG;
 
 	for (int i = 0; i < READS && r; i++) {
@@ -248,14 +249,19 @@ static int read_rings(int fd, const struct geometry *geo, const struct stat *st,
 		if (n == sizeof(control))
 			r = shmqi_rings_parse(geo, &control, table);
 	}
-	for (uint64_t n = table->oldest; !r && n <= table->newest; n++)
+	if (r)
+		return r;
+	/* Now, as the table may be newer than what we know of the file. */
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	for (uint64_t n = table->oldest; n <= table->newest; n++)
 		if (ring_place(table, n)->offset +
 			    ring_place(table, n)->capacity >
-		    (uint64_t)st->st_size)
+		    (uint64_t)st.st_size)
 			return shmqi_error_say(-EBADMSG,
 					       "the file is truncated: a ring "
 					       "is missing");
-	return r;
+	return 0;
 }
 
 /* Holes of a queue that somebody copied. Between the rings there may be some. */
@@ -279,7 +285,7 @@ static int fill_holes(int fd, const struct geometry *geo, const struct stat *st,
 int shmqi_segment_open(struct segment **out, int fd, const struct stat *st,
 		       bool writable)
 {
-	struct ring_table table;
+	struct ring_table table = { 0 };
 	struct sh_header header;
 	struct geometry geo;
 	struct segment *seg;
@@ -289,7 +295,7 @@ int shmqi_segment_open(struct segment **out, int fd, const struct stat *st,
 	if (!r)
 		r = shmqi_format_check(&geo, &header, (uint64_t)st->st_size);
 	if (!r)
-		r = read_rings(fd, &geo, st, &table);
+		r = read_rings(fd, &geo, &table);
 	if (!r && writable)
 		r = fill_holes(fd, &geo, st, &table);
 	if (r) {
