@@ -56,8 +56,9 @@ int shmqi_claim_find_room(struct shmq_producer *p, uint64_t tail, uint64_t end)
 	return p->limit == room.turn ? CLAIM_TURN : -EAGAIN;
 }
 
-static inline bool win(struct shmq_producer *p, struct cursor c,
-		       struct cursor to)
+/* In line where messages are sent, out of line for the turn. */
+static __attribute__((always_inline)) inline bool
+win(struct shmq_producer *p, struct cursor c, struct cursor to)
 {
 	struct sh_cursor *tail = &p->control->tail;
 
