@@ -25,7 +25,7 @@ static const struct bench_transport *const always[] = {
 	&bench_vyukov,       &bench_pipe,           &bench_fifo,
 	&bench_unix_stream,  &bench_unix_seqpacket, &bench_unix_dgram,
 	&bench_mq,           &bench_sysv,           &bench_eventfd,
-	&bench_tcp,
+	&bench_tcp,          &bench_shmq_epoll,     &bench_eventfd_epoll,
 };
 
 static void add(struct catalog *catalog, const struct bench_transport *one)

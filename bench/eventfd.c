@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * eventfd: memory in one place, and an eventfd that says it is there. One
- * message at a time.
+ * message at a time. eventfd-epoll: the consumer waits in an event loop.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -9,12 +9,14 @@
 #include <unistd.h>
 
 #include "ends.h"
+#include "epoll.h"
 #include "loops.h"
 #include "shared.h"
 #include "transports.h"
 
 struct event {
 	int fd;
+	int epoll; /* of eventfd-epoll's consumer */
 	void *place;
 	size_t bytes;
 };
@@ -32,17 +34,22 @@ static void event_destroy(struct bench_channel *ch)
 	free(event);
 }
 
-static int event_create(struct bench_channel *ch)
+static int create(struct bench_channel *ch, int flags)
 {
 	struct event *event = malloc(sizeof(*event));
 
 	if (!event)
 		return -ENOMEM;
 	ch->state = event;
-	event->fd = eventfd(0, EFD_CLOEXEC | (ch->sleeps ? 0 : EFD_NONBLOCK));
+	event->fd = eventfd(0, EFD_CLOEXEC | flags);
 	event->bytes = ch->len;
 	event->place = bench_shared_create(event->bytes);
 	return event->fd >= 0 && event->place ? 0 : -errno;
+}
+
+static int event_create(struct bench_channel *ch)
+{
+	return create(ch, ch->sleeps ? 0 : EFD_NONBLOCK);
 }
 
 static int event_attach(struct bench_channel *ch)
@@ -83,4 +90,52 @@ const struct bench_transport bench_eventfd = {
 	.attach = event_attach,
 	.destroy = event_destroy,
 	BENCH_OPERATIONS(event),
+};
+
+/* ---------------------------------------------------------- in an event loop */
+
+static int looped_create(struct bench_channel *ch)
+{
+	return create(ch, EFD_NONBLOCK);
+}
+
+static int looped_attach(struct bench_channel *ch)
+{
+	struct event *event = ch->state;
+
+	event_attach(ch);
+	if (ch->side == BENCH_PRODUCER)
+		return 0;
+	event->epoll = bench_epoll_create(event->fd);
+	return event->epoll < 0 ? event->epoll : 0;
+}
+
+BENCH_INLINE int looped_put(struct bench_channel *ch, uint64_t number)
+{
+	return event_put(ch, number);
+}
+
+BENCH_INLINE int looped_take(struct bench_channel *ch, uint64_t *number)
+{
+	const struct event *event = ch->state;
+	int error;
+
+	while ((error = event_take(ch, number)) == -EAGAIN) {
+		error = bench_epoll_sleep(event->epoll);
+		if (error)
+			return error;
+	}
+	return error;
+}
+
+BENCH_LOOPS(looped)
+
+const struct bench_transport bench_eventfd_epoll = {
+	.name = "eventfd-epoll",
+	.about = "memory in one place, an eventfd through epoll",
+	.flags = BENCH_SLEEPS | BENCH_TRIPS | BENCH_IN_PLACE,
+	.create = looped_create,
+	.attach = looped_attach,
+	.destroy = event_destroy,
+	BENCH_OPERATIONS(looped),
 };

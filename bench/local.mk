@@ -12,6 +12,7 @@ bench_sources = \
 	bench/content.h \
 	bench/ends.c \
 	bench/ends.h \
+	bench/epoll.h \
 	bench/eventfd.c \
 	bench/fan.c \
 	bench/futex.c \

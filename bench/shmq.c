@@ -2,7 +2,8 @@
 /*
  * libshmq: queues of many to many (shmq) and of one to one (shmq-1), each with
  * messages copied in and out, in batches, or written and read in place; topics
- * of many producers, with a group for each consumer (shmq-topic).
+ * of many producers, with a group for each consumer (shmq-topic); a consumer
+ * that waits in an event loop (shmq-epoll).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -11,6 +12,7 @@
 
 #include <shmq.h>
 
+#include "epoll.h"
 #include "loops.h"
 #include "shared.h"
 #include "transports.h"
@@ -22,6 +24,7 @@ struct queue {
 	struct shmq_producer *producer;
 	struct shmq_consumer *consumer;
 	int64_t timeout;
+	int epoll;                 /* of shmq-epoll's consumer */
 	uint64_t *words;           /* of the messages of a batch */
 	struct iovec parts[BATCH]; /* into words */
 };
@@ -148,6 +151,57 @@ BENCH_INLINE int copied_recv(struct bench_channel *ch, void *buf, size_t len)
 
 BENCH_COPIES(copied)
 BENCH_LOOPS(copied)
+
+/* ---------------------------------------------------------- in an event loop */
+
+static int looped_attach(struct bench_channel *ch)
+{
+	int error = queue_attach(ch), fd;
+	struct queue *queue = ch->state;
+
+	if (error || ch->side == BENCH_PRODUCER)
+		return error;
+	fd = shmq_consumer_fd(queue->consumer);
+	if (fd < 0)
+		return fd;
+	queue->epoll = bench_epoll_create(fd);
+	return queue->epoll < 0 ? queue->epoll : 0;
+}
+
+static void looped_detach(struct bench_channel *ch)
+{
+	const struct queue *queue = ch->state;
+
+	if (queue->consumer)
+		close(queue->epoll);
+	queue_detach(ch);
+}
+
+BENCH_INLINE int looped_send(struct bench_channel *ch, const void *buf,
+			     size_t len)
+{
+	return copied_send(ch, buf, len);
+}
+
+BENCH_INLINE int looped_recv(struct bench_channel *ch, void *buf, size_t len)
+{
+	const struct queue *queue = ch->state;
+	ssize_t got;
+
+	while ((got = shmq_recv(queue->consumer, buf, len, SHMQ_NOWAIT)) ==
+	       -EAGAIN) {
+		int error = bench_epoll_sleep(queue->epoll);
+
+		if (error)
+			return error;
+	}
+	if (got < 0)
+		return (int)got;
+	return (size_t)got == len ? 0 : -EBADMSG;
+}
+
+BENCH_COPIES(looped)
+BENCH_LOOPS(looped)
 
 /* ------------------------------------------------------------------ in place */
 
@@ -318,4 +372,15 @@ const struct bench_transport bench_shmq_topic = {
 	.flags = FLAGS | BENCH_TRIPS | BENCH_MANY | BENCH_TO_ALL,
 	QUEUE(topic),
 	BENCH_OPERATIONS(copied),
+};
+
+const struct bench_transport bench_shmq_epoll = {
+	.name = "shmq-epoll",
+	.about = "libshmq, many to many, through epoll",
+	.flags = BENCH_OURS | BENCH_SLEEPS | BENCH_TRIPS,
+	.create = many_create,
+	.attach = looped_attach,
+	.detach = looped_detach,
+	.destroy = queue_destroy,
+	BENCH_OPERATIONS(looped),
 };

@@ -9,6 +9,7 @@
 
 extern const struct bench_transport bench_line, bench_lines, bench_memcpy;
 extern const struct bench_transport bench_futex, bench_eventfd;
+extern const struct bench_transport bench_eventfd_epoll;
 extern const struct bench_transport bench_pipe, bench_fifo;
 extern const struct bench_transport bench_unix_stream, bench_unix_seqpacket;
 extern const struct bench_transport bench_unix_dgram, bench_tcp;
@@ -17,6 +18,6 @@ extern const struct bench_transport bench_spsc, bench_vyukov;
 extern const struct bench_transport bench_shmq, bench_shmq_batch;
 extern const struct bench_transport bench_shmq_place, bench_shmq_1;
 extern const struct bench_transport bench_shmq_1_batch, bench_shmq_1_place;
-extern const struct bench_transport bench_shmq_topic;
+extern const struct bench_transport bench_shmq_topic, bench_shmq_epoll;
 
 #endif /* BENCH_TRANSPORTS_H */

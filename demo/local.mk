@@ -3,19 +3,24 @@
 # Small programs to copy from, and stream, the main job of quickstart.
 
 noinst_PROGRAMS += \
+	demo/blackbox \
 	demo/consumer \
 	demo/epollserver \
 	demo/passfd \
 	demo/pingpong \
 	demo/prefork \
 	demo/producer \
-	demo/stream
+	demo/stream \
+	demo/topic
 
+demo_blackbox_SOURCES = demo/blackbox.c demo/check.h
 demo_consumer_SOURCES = demo/consumer.c demo/check.h
 demo_epollserver_SOURCES = demo/epollserver.c demo/check.h
 demo_passfd_SOURCES = demo/passfd.c demo/check.h
 demo_prefork_SOURCES = demo/prefork.c demo/check.h
 demo_producer_SOURCES = demo/producer.c demo/check.h
+
+demo_topic_SOURCES = demo/topic.c demo/check.h
 
 demo_pingpong_SOURCES = \
 	demo/baseline.c \

@@ -4,7 +4,9 @@
 # tests/test_manpages.sh compares them with include/shmq.h.
 dist_man_MANS += \
 	doc/man/shmq-bench.1 \
+	doc/man/shmq-doctor.1 \
 	doc/man/shmq.1 \
+	doc/man/shmq_check.3 \
 	doc/man/shmq_close.3 \
 	doc/man/shmq_commit.3 \
 	doc/man/shmq_consumer_cancel.3 \
@@ -43,6 +45,7 @@ dist_man_MANS += \
 	doc/man/shmq_stat_group.3 \
 	doc/man/shmq_stat_member.3 \
 	doc/man/shmq_strerror.3 \
+	doc/man/shmq_tap_skip.3 \
 	doc/man/shmq_unlink.3 \
 	doc/man/shmq_until.3 \
 	doc/man/shmq_version.3 \

@@ -398,7 +398,17 @@ int shmq_discard(struct shmq_producer *p);
  *   flags  SHMQ_EXCLUSIVE, SHMQ_OLDEST, SHMQ_NEWEST (the latter two matter
  *          only where the call creates the group)
  *
- * SHMQ_TAP is -EOPNOTSUPP in this version.
+ * With SHMQ_TAP, and group NULL, it is an observer of all messages, in any
+ * queue: it has no group and no member entry, changes nothing and holds nobody
+ * back, needs read permission only (SHMQ_RDONLY), and counts what it misses:
+ * shmq_msg.lost. It begins at the oldest message, or with SHMQ_NEWEST at the
+ * next one; in a queue that does not overwrite the oldest is what some group
+ * has yet to receive. Where it is too slow it goes on at the oldest one that is
+ * whole. It cannot be rung for: a tap that waits looks every millisecond at
+ * least.
+ *
+ * In a queue that overwrites, and for a tap, messages are lent as private
+ * copies, aligned to 16 bytes, whole until the release.
  *
  * Blocks    as shmq_producer_open, and as shmq_group_add
  * Shared    anybody, any time
@@ -406,7 +416,7 @@ int shmq_discard(struct shmq_producer *p);
  * Return    0; -EINVAL, -ENAMETOOLONG, -EBADF (the handle is read only),
  *           -EBUSY (the group has its one consumer, or has others and
  *           SHMQ_EXCLUSIVE was asked for), -EUSERS (members, or groups, are as
- *           many as there may be), -EOPNOTSUPP, -ENOMEM,
+ *           many as there may be), -ENOMEM,
  *           -EMFILE, -ENFILE, -ENOLCK, -ENOSYS, -EBADMSG
  */
 int shmq_consumer_open(struct shmq_consumer **out, struct shmq *q,
@@ -435,7 +445,8 @@ void shmq_consumer_close(struct shmq_consumer *c);
  * Return    the message's length; -EAGAIN (none, SHMQ_NOWAIT), -ETIMEDOUT
  *           (none, time is up), -EMSGSIZE (larger than size; it stays in the
  *           queue), -EINTR, -ECANCELED, -EIDRM (none, and the queue has been unlinked),
- *           -ENOBUFS (as shmq_receive), -EINVAL, -ESTALE, -ENOMEM, -EBADMSG
+ *           -ENOBUFS (as shmq_receive), -ENOMEM (private copies need it),
+ *           -EINVAL, -ESTALE, -EBADMSG
  */
 ssize_t shmq_recv(struct shmq_consumer *c, void *buf, size_t size,
 		  int64_t timeout_ns);
@@ -485,8 +496,8 @@ int shmq_release(struct shmq_consumer *c);
  * Return    the index of a consumer with a message, 0 to n - 1; -EAGAIN (none,
  *           SHMQ_NOWAIT), -ETIMEDOUT, -EINTR, -ECANCELED (one of them was
  *           cancelled), -EIDRM (none, and one of the queues has been
- *           unlinked), -EINVAL, -ESTALE, -ENOMEM, -EBADMSG (one of the queues is
- *           damaged)
+ *           unlinked), -EINVAL, -EOPNOTSUPP (one of them is a tap), -ESTALE,
+ *           -ENOMEM, -EBADMSG (one of the queues is damaged)
  */
 int shmq_wait(struct shmq_consumer *const *cs, unsigned n, int64_t timeout_ns);
 
@@ -515,8 +526,8 @@ int shmq_wait(struct shmq_consumer *const *cs, unsigned n, int64_t timeout_ns);
  * Blocks    for the file system only
  * Shared    c belongs to one thread; any thread may poll the descriptor
  * Progress  who dies owning one leaves its FIFO to whoever cleans up after it
- * Return    the descriptor, the same each time; -EINVAL, -ESTALE, -EMFILE,
- *           -ENFILE, -ENOMEM, -ENOSPC, -EDQUOT, -EACCES, -EPERM, -EROFS,
+ * Return    the descriptor, the same each time; -EINVAL, -EOPNOTSUPP (a tap),
+ *           -ESTALE, -EMFILE, -ENFILE, -ENOMEM, -ENOSPC, -EDQUOT, -EACCES, -EPERM, -EROFS,
  *           -ENOENT, -ENOTDIR, -ELOOP, -EIO, -ENOSYS
  */
 int shmq_consumer_fd(struct shmq_consumer *c);
@@ -528,7 +539,8 @@ int shmq_consumer_fd(struct shmq_consumer *c);
  * too little for a large message, and then the send says -EAGAIN again. So
  * poll it only after a send has said so.
  *
- * Blocks, Shared, Progress, Return  as shmq_consumer_fd
+ * Blocks, Shared, Progress  as shmq_consumer_fd
+ * Return    as shmq_consumer_fd, except -EOPNOTSUPP
  */
 int shmq_producer_fd(struct shmq_producer *p);
 
@@ -561,6 +573,25 @@ int shmq_producer_cancel(struct shmq_producer *p);
  */
 uint64_t shmq_consumer_lost(const struct shmq_consumer *c);
 
+/*
+ * For a tap, when a receive says -EAGAIN or -EBADMSG and there is more behind:
+ * go on behind what is in the way.
+ *
+ *   position  receives where that is in the stream, in bytes; may be NULL
+ *   numbers   receives how many sequence numbers were passed over; may be NULL
+ *
+ * Blocks never · Shared c belongs to one thread · Progress independent of other
+ * processes
+ * Return    SHMQ_SKIPPED_OPEN: a send that is not finished; whoever waits gets
+ *           its messages, this tap will not; SHMQ_SKIPPED_DAMAGE: records that
+ *           cannot be read, counted as lost; 0: nothing is in the way; -EINVAL,
+ *           -ESTALE, -EOPNOTSUPP (not a tap), -EBADMSG (there is no way on)
+ */
+int shmq_tap_skip(struct shmq_consumer *c, uint64_t *position,
+		  uint64_t *numbers);
+#define SHMQ_SKIPPED_OPEN 1
+#define SHMQ_SKIPPED_DAMAGE 2
+
 /* ---------------------------------------------------- looking and mending */
 
 /*
@@ -588,7 +619,8 @@ uint32_t shmq_member_entries(const struct shmq *q);
  *
  *   flags  SHMQ_OLDEST (or 0): it begins at the oldest message that is kept
  *          for another group; SHMQ_NEWEST: at the next one to be sent. With
- *          no other group there is only the latter
+ *          no other group there is only the latter. In a queue that overwrites
+ *          the oldest is what has not been written over
  *
  * Blocks    up to a second behind another process that changes groups
  * Shared    anybody, any time
@@ -687,6 +719,36 @@ int shmq_setattr(struct shmq *q, const char *key, const char *value);
  *           -EINVAL, -EBADMSG
  */
 int shmq_getattr(struct shmq *q, const char *key, char *buf, size_t size);
+
+/* One thing that shmq_check() found. */
+struct shmq_finding {
+	size_t size;     /* sizeof(struct shmq_finding); it grows at the end */
+	uint32_t kind;   /* SHMQ_FINDING_ */
+	uint32_t member; /* the entry that it is about, or UINT32_MAX */
+	char text[240];  /* a sentence */
+};
+#define SHMQ_FINDING_NOTE 0u   /* worth knowing */
+#define SHMQ_FINDING_LEFT 1u   /* a dead member's: shmq_recover() mends it */
+#define SHMQ_FINDING_DAMAGE 2u /* cannot be, and cannot be mended */
+
+/*
+ * See whether all that is shared makes sense: the header, the control words,
+ * groups, members, their claims, and every message that is kept. Members may
+ * be at work meanwhile; what looks wrong is looked at again, and is told only
+ * if it stays. Changes nothing, except that a message which a dead producer
+ * left unfinished in the way is cleaned up after, where the handle can write.
+ *
+ *   tell  called with arg for each finding, from within; or NULL
+ *
+ * Blocks    for the time of reading what the queue holds; some milliseconds
+ *           for each thing that looks wrong
+ * Shared    anybody, any time
+ * Progress  independent of other processes; bounded, whoever scribbles
+ * Return    how many damages were told; -EINVAL, -ENOMEM
+ */
+int shmq_check(struct shmq *q,
+	       void (*tell)(void *arg, const struct shmq_finding *finding),
+	       void *arg);
 
 /*
  * Largest message in bytes: a quarter of the capacity, less than 4 GiB. It

@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "consumer.h"
+#include "copies.h"
 #include "copy.h"
 #include "returned.h"
 #include "views.h"
@@ -94,6 +95,8 @@ int64_t shmqi_consumer_adopt(struct shmq_consumer *c, const struct wanted *w)
 	};
 	int64_t n;
 
+	if (c->copies)
+		return shmqi_copies_adopt(c, w);
 	pthread_mutex_lock(&seg->lock);
 	n = views_error(shmqi_views_get(seg, false, &rings));
 	if (!n) {

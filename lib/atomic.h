@@ -38,6 +38,19 @@ static inline void full_fence(void)
 	atomic_thread_fence(memory_order_seq_cst);
 }
 
+/*
+ * Stores before it are seen before those behind it. x86-64 keeps them in order
+ * anyway.
+ */
+static inline void store_fence(void)
+{
+#if defined(__aarch64__)
+	__asm__ volatile("dmb ishst" ::: "memory");
+#else
+	compiler_fence();
+#endif
+}
+
 /* Replace *p by desired if it is expected. Both orders: acquire and release. */
 static inline bool cas64(_Atomic uint64_t *p, uint64_t expected,
 			 uint64_t desired)

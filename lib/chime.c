@@ -295,18 +295,21 @@ static bool empty(struct endpoint *ep)
 	return any;
 }
 
-static void set_timer(struct chime *ch, int64_t due_ns)
+/* False: it will not ring, as a sandbox denies it. */
+static bool set_timer(struct chime *ch, int64_t due_ns)
 {
 	struct itimerspec when = { 0 };
 
 	if (due_ns == INT64_MAX && ch->due_ns == INT64_MAX)
-		return;
+		return true;
 	if (due_ns != INT64_MAX) {
 		when.it_value.tv_sec = due_ns / 1000000000;
 		when.it_value.tv_nsec = due_ns % 1000000000;
 	}
-	timerfd_settime(ch->timer, TFD_TIMER_ABSTIME, &when, NULL);
 	ch->due_ns = due_ns;
+	return timerfd_settime(ch->timer, TFD_TIMER_ABSTIME, &when, NULL) ==
+		       0 ||
+	       due_ns == INT64_MAX;
 }
 
 static bool arm(struct endpoint *ep, struct sh_bell *bell)
@@ -348,9 +351,10 @@ static int64_t arm_and_look(const struct waiter *w, struct endpoint *ep)
 		if (r == OUTLOOK_RETRY)
 			continue;
 		ch->bound = shmqi_wait_bound(ch->bound, (int)r, sure);
-		set_timer(ch, ch->bound == INT64_MAX ?
-				      INT64_MAX :
-				      shmqi_clock_ns() + ch->bound);
+		if (!set_timer(ch, ch->bound == INT64_MAX ?
+					   INT64_MAX :
+					   shmqi_clock_ns() + ch->bound))
+			break;
 		shmqi_wait_count(ep, (int)r);
 		return -EAGAIN;
 	}

@@ -3,8 +3,10 @@
 #include "config.h"
 
 #include "attributes.h"
+#include "bounds.h"
 #include "chime.h"
 #include "error.h"
+#include "group.h"
 #include "groups.h"
 #include "members.h"
 #include "producer.h"
@@ -78,6 +80,36 @@ bool shmqi_claim_win(struct shmq_producer *p, struct cursor c, struct cursor to)
 	return win(p, c, to);
 }
 
+/*
+ * The same for an overwriting queue, where nothing but open claims of producers
+ * is respected. The limit is never past the end of the part of the ring that
+ * the tail is in, so whoever claims across it comes here, and notes where he
+ * does.
+ */
+static int find_room_overwriting(struct shmq_producer *p, struct cursor at,
+				 uint64_t end)
+{
+	struct segment *seg = p->ep.seg;
+	uint64_t lowest;
+
+	if (end > SH_POS_MAX)
+		return -EOVERFLOW;
+	if (end > p->room) {
+		if (!shmqi_room_open(seg, at.pos, &lowest))
+			return -EBADMSG;
+		if (lowest + p->ring.mask + 1 > p->room)
+			p->room = lowest + p->ring.mask + 1;
+		if (end > p->room)
+			return -EAGAIN;
+	}
+	if (cursor_unchanged(&p->control->tail, at))
+		shmqi_bounds_note(seg, at);
+	p->limit = bounds_next(seg, end);
+	if (p->limit > p->room)
+		p->limit = p->room;
+	return 0;
+}
+
 int shmqi_claim_among_many(struct shmq_producer *p, uint64_t span,
 			   uint64_t count, struct span *open)
 {
@@ -90,7 +122,9 @@ int shmqi_claim_among_many(struct shmq_producer *p, uint64_t span,
 		c = cursor_load(tail);
 		to = (struct cursor){ c.pos + span, c.seq + count, me };
 		if (unlikely(to.pos > p->limit)) {
-			r = shmqi_claim_find_room(p, c.pos, to.pos);
+			r = p->overwrites ?
+				    find_room_overwriting(p, c, to.pos) :
+				    shmqi_claim_find_room(p, c.pos, to.pos);
 			if (r == CLAIM_TURN) {
 				r = shmqi_turn_take(p, c);
 				if (r == -EAGAIN)
@@ -124,6 +158,14 @@ static int64_t attempt(void *self)
 	return claim_now(call->p, call->span, call->count, call->open);
 }
 
+static bool has_groups(const struct segment *seg)
+{
+	for (uint32_t i = 0; i < seg->geo.max_groups; i++)
+		if (group_used(seg, i))
+			return true;
+	return false;
+}
+
 /* Only consumers make room, or those who clean up after them. */
 static int look_around(struct shmq_producer *p, bool rounds)
 {
@@ -142,12 +184,18 @@ static int look_around(struct shmq_producer *p, bool rounds)
 		return r > 0         ? OUTLOOK_RETRY :
 		       r == -EBADMSG ? r :
 				       OUTLOOK_PEERS;
+	/* Open claims of producers are in the way, and those ring only here. */
+	if (seg->geo.flags & SHMQ_OVERWRITE)
+		return OUTLOOK_CLAIM;
 	/*
 	 * A consumer may die between making room and ringing. Who becomes one
-	 * rings, so without any it is safe to sleep; unless somebody makes the
-	 * queue larger, who has rung and may die before that is done.
+	 * rings, so without any it is safe to sleep. Unless there is no group
+	 * either: then another producer's open claim is in the way, and its
+	 * owner may die; or somebody makes the queue larger, who has rung and
+	 * may die before that is done.
 	 */
-	return shmqi_room_consumers(seg) || shmqi_views_changing(seg) ?
+	return shmqi_room_consumers(seg) || !has_groups(seg) ||
+			       shmqi_views_changing(seg) ?
 		       OUTLOOK_PEERS :
 		       OUTLOOK_RING;
 }

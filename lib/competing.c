@@ -13,6 +13,7 @@
 #include <errno.h>
 #include "members.h"
 #include "consumer.h"
+#include "copies.h"
 #include "copy.h"
 #include "wake.h"
 
@@ -74,12 +75,18 @@ static int keep_loan(struct shmq_consumer *c)
 	if (!c->lent)
 		return 0;
 	if (c->slots > c->first_slot && c->kept_end == c->lent_pos) {
-		/* Adjacent: the last slot grows. edge DONE */
+		/* Adjacent: the last slot grows, its count first: see
+		 * count_again() of returned.c. edge DONE */
+		store_relaxed(&slot[-1].count,
+			      claim_numbers(&slot[-1]) + c->lent_count);
 		store_release(&slot[-1].end, c->lent_end);
 	} else if (c->slots == SH_CLAIMS) {
 		return -ENOBUFS;
 	} else {
 		store_relaxed(&slot->end, c->lent_end);
+		/* Relaxed: they are our own; the slot's word orders them. */
+		store_relaxed(&slot->seq, load_relaxed(&c->claims[0].seq));
+		store_relaxed(&slot->count, c->lent_count);
 		c->slots++;
 		if (shmqi_member_slots(c->ep.member) < c->slots)
 			/* edge ANNOUNCE */
@@ -91,26 +98,35 @@ static int keep_loan(struct shmq_consumer *c)
 	return 0;
 }
 
-static bool claim_look(struct shmq_consumer *c, const struct look *look)
+static __attribute__((always_inline)) inline bool
+claim_span(struct shmq_consumer *c, struct cursor at, uint64_t end,
+	   uint64_t seq, uint64_t count)
 {
 	struct sh_cursor *cursor = &c->group->cursor;
 	const uint32_t me = c->ep.index;
-	uint32_t owner = look->at.owner;
-	struct cursor to = { look->end, look->seq, me };
+	struct cursor to = { end, seq, me };
 	uint32_t announced = SH_CLAIM_ANNOUNCED + 1 + c->group_index;
 
-	if (owner != me && owner < c->ep.seg->geo.member_entries)
-		claim_help(cursor, announced, look->at,
-			   &member_at(c->ep.seg, owner)->claims[0]);
-	claim_announce(&c->claims[0], announced, look->at.pos, look->end,
-		       look->at.seq, 0);
-	if (!cursor_swap(cursor, look->at, to))
+	if (at.owner != me && at.owner < c->ep.seg->geo.member_entries)
+		claim_help(cursor, announced, at,
+			   &member_at(c->ep.seg, at.owner)->claims[0]);
+	claim_announce(&c->claims[0], announced, at.pos, end, at.seq, count);
+	if (!cursor_swap(cursor, at, to))
 		return false;
-	claim_own(&c->claims[0], look->at.pos);
+	claim_own(&c->claims[0], at.pos);
 	return true;
 }
 
-static void let_go(struct shmq_consumer *c)
+static inline void lend(struct shmq_consumer *c, struct cursor at, uint64_t end,
+			uint64_t count)
+{
+	c->lent = true;
+	c->lent_pos = at.pos;
+	c->lent_end = end;
+	c->lent_count = count;
+}
+
+static inline void let_go(struct shmq_consumer *c)
 {
 	claim_done(&c->claims[0]);
 	bell_look(&c->ep, &c->control->send);
@@ -125,9 +141,7 @@ static int64_t hand_out(struct shmq_consumer *c, const struct wanted *w,
 		return -EAGAIN;
 	}
 	if (w->msgs) {
-		c->lent = true;
-		c->lent_pos = look->at.pos;
-		c->lent_end = look->end;
+		lend(c, look->at, look->end, 0);
 		return look->n;
 	}
 	copy_bytes(w->buf, record_payload(look->last.record), look->last.size);
@@ -157,7 +171,7 @@ int64_t shmqi_competing_take(struct shmq_consumer *c, const struct wanted *w)
 		if (r)
 			break;
 		announced = true;
-		if (claim_look(c, &look)) {
+		if (claim_span(c, look.at, look.end, look.seq, 0)) {
 			r = hand_out(c, w, &look);
 			if (r != -EAGAIN)
 				return r;
@@ -172,10 +186,36 @@ int64_t shmqi_competing_take(struct shmq_consumer *c, const struct wanted *w)
 
 void shmqi_competing_release(struct shmq_consumer *c)
 {
-	if (c->slots > c->first_slot)
+	if (unlikely(c->copies))
+		shmqi_copies_release(c);
+	else if (c->slots > c->first_slot)
 		shmqi_consumer_release_slots(c, c->first_slot);
 	if (c->lent) {
 		c->lent = false;
 		let_go(c);
 	}
+}
+
+/* ------------------------------------------- the same steps, for copies.c */
+
+int shmqi_competing_keep(struct shmq_consumer *c)
+{
+	return keep_loan(c);
+}
+
+bool shmqi_competing_claim(struct shmq_consumer *c, struct cursor at,
+			   uint64_t end, uint64_t seq, uint64_t count)
+{
+	return claim_span(c, at, end, seq, count);
+}
+
+void shmqi_competing_lend(struct shmq_consumer *c, struct cursor at,
+			  uint64_t end, uint64_t count)
+{
+	lend(c, at, end, count);
+}
+
+void shmqi_competing_let_go(struct shmq_consumer *c)
+{
+	let_go(c);
 }

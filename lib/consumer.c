@@ -10,6 +10,7 @@
 
 #include "attributes.h"
 #include "chime.h"
+#include "copies.h"
 #include "error.h"
 #include "group.h"
 #include "groups.h"
@@ -52,7 +53,8 @@ take(struct shmq_consumer *c, const struct wanted *w)
 			return r;
 	}
 	if (!c->serial)
-		return shmqi_competing_take(c, w);
+		return unlikely(c->copies) ? shmqi_copies_take(c, w) :
+					     shmqi_competing_take(c, w);
 	return w->msgs ? serial_borrow(c, w->msgs, w->max) :
 			 serial_copy(c, w->buf, w->size);
 }
@@ -67,7 +69,10 @@ static int64_t peek(struct shmq_consumer *c)
 		if (r != -EAGAIN)
 			return r == -EMSGSIZE ? 1 : r;
 	}
-	return c->serial ? serial_peek(c) : shmqi_competing_take(c, &wanted);
+	if (c->serial)
+		return serial_peek(c);
+	return c->copies ? shmqi_copies_take(c, &wanted) :
+			   shmqi_competing_take(c, &wanted);
 }
 
 int64_t shmqi_consumer_peek(struct shmq_consumer *c)
@@ -133,6 +138,12 @@ static bool has_peers(struct shmq_consumer *c, bool *returned)
 	return peers;
 }
 
+/* Where it waits is nowhere near the tail: it was overtaken, or moved on. */
+static bool is_elsewhere(const struct shmq_consumer *c, const struct cursor *at)
+{
+	return moved_on(c, at) || (c->copies && copies_overtaken(c, at->pos));
+}
+
 /* Under lock. An outlook, or an error. */
 static int look_around_locked(struct shmq_consumer *c, bool rounds)
 {
@@ -163,13 +174,13 @@ static int look_around_locked(struct shmq_consumer *c, bool rounds)
 		shmqi_views_give_back(seg, false);
 	/* A competitor may have gone on since we read where we are. */
 	if (!reach_holds(&reach, at.pos, tail))
-		return moved_on(c, &at) ? OUTLOOK_RETRY : -EBADMSG;
+		return is_elsewhere(c, &at) ? OUTLOOK_RETRY : -EBADMSG;
 	if (tail == at.pos)
 		return peers || returned ? OUTLOOK_PEERS : OUTLOOK_RING;
 	if (record_published(&c->ring, at.pos, at.seq))
 		return OUTLOOK_RETRY;
 	r = shmqi_recover_claim_at(seg, &c->ring, at.pos, at.seq);
-	if (r == -EBADMSG && moved_on(c, &at))
+	if (r == -EBADMSG && is_elsewhere(c, &at))
 		return OUTLOOK_RETRY;
 	/* Out of memory or locks just now: wait, and try again. */
 	return r == -EBADMSG ? r : r > 0 ? OUTLOOK_RETRY : OUTLOOK_CLAIM;
@@ -220,7 +231,7 @@ void shmqi_consumer_rounds(struct shmq_consumer *c)
 static __attribute__((noinline)) void busy_rounds(struct shmq_consumer *c)
 {
 	KEEP_ERRNO;
-	if (!shmqi_rounds_due(&c->rounds))
+	if (is_tap(c) || !shmqi_rounds_due(&c->rounds))
 		return;
 	pthread_mutex_lock(&c->ep.seg->lock);
 	shmqi_recover_consumers(c->ep.seg);
@@ -264,6 +275,8 @@ take_slowly(struct shmq_consumer *c, const struct wanted *w, int64_t timeout_ns)
 		.imminent = imminent,
 	};
 
+	if (is_tap(c))
+		return shmqi_tap_wait(c, w, timeout_ns);
 	if (timeout_ns == SHMQ_NOWAIT)
 		return ep->chime ? shmqi_chime_poll(&waiter) :
 				   poll_again(&call);
@@ -353,9 +366,7 @@ int shmq_release(struct shmq_consumer *c)
 
 uint64_t shmq_consumer_lost(const struct shmq_consumer *c)
 {
-	(void)c;
-	/* Producers of the queues that there are so far respect readers. */
-	return 0;
+	return c && c->copies ? c->copies->lost : 0;
 }
 
 static int begin(struct shmq_consumer *c, uint32_t group)
@@ -379,7 +390,7 @@ static int begin(struct shmq_consumer *c, uint32_t group)
 /* -EAGAIN: the group was removed meanwhile. */
 static int join(struct shmq_consumer *c, uint32_t group, const char *name)
 {
-	struct joining joining = { SH_MEMBER_CONSUMER, group, c->serial };
+	struct joining joining = { SH_MEMBER_CONSUMER, group, c->alone };
 	struct segment *seg = c->ep.seg;
 	int r = shmqi_member_join(&c->ep, &joining);
 
@@ -413,6 +424,12 @@ static int join_group(struct shmq_consumer *c, const char *name, bool newest)
 	}
 }
 
+static int make_copies(struct shmq_consumer *c)
+{
+	c->copies = shmqi_copies_new(false);
+	return c->copies ? 0 : -ENOMEM;
+}
+
 int shmq_consumer_open(struct shmq_consumer **out, struct shmq *q,
 		       const char *group, unsigned flags)
 {
@@ -427,9 +444,11 @@ int shmq_consumer_open(struct shmq_consumer **out, struct shmq *q,
 	if (!out || !q || flags & ~known ||
 	    (flags & SHMQ_OLDEST && flags & SHMQ_NEWEST))
 		return -EINVAL;
-	if (flags & SHMQ_TAP)
-		return shmqi_error_say(-EOPNOTSUPP, "this version has no taps");
 	seg = q->seg;
+	if (flags & SHMQ_TAP)
+		return group || flags & SHMQ_EXCLUSIVE ?
+			       -EINVAL :
+			       shmqi_tap_open(out, seg, flags & SHMQ_NEWEST);
 	if (!seg->writable)
 		return -EBADF;
 	if (!group)
@@ -440,14 +459,20 @@ int shmq_consumer_open(struct shmq_consumer **out, struct shmq *q,
 	c = shmqi_endpoint_new(seg, sizeof(*c));
 	if (!c)
 		return -ENOMEM;
-	c->serial = flags & SHMQ_EXCLUSIVE ||
-		    seg->geo.flags & SHMQ_SINGLE_CONSUMER;
+	c->alone = flags & SHMQ_EXCLUSIVE ||
+		   seg->geo.flags & SHMQ_SINGLE_CONSUMER;
+	/* Of an overwriting queue the cursor may move under one that is alone,
+	 * namely when it was overtaken: it claims as others do. */
+	c->serial = c->alone && !(seg->geo.flags & SHMQ_OVERWRITE);
 	c->control = seg->control;
 	c->ep.magic = ENDPOINT_CONSUMER;
+	r = seg->geo.flags & SHMQ_OVERWRITE ? make_copies(c) : 0;
 	pthread_mutex_lock(&seg->lock);
-	r = join_group(c, group, flags & SHMQ_NEWEST);
+	if (!r)
+		r = join_group(c, group, flags & SHMQ_NEWEST);
 	pthread_mutex_unlock(&seg->lock);
 	if (r) {
+		shmqi_copies_free(c->copies);
 		shmqi_endpoint_free(&c->ep, sizeof(*c));
 		return r;
 	}
@@ -477,11 +502,15 @@ void shmq_consumer_close(struct shmq_consumer *c)
 	KEEP_ERRNO;
 	if (!c)
 		return;
-	if (c->ep.magic == ENDPOINT_CONSUMER) {
+	if (c->ep.magic == ENDPOINT_CONSUMER && !is_tap(c)) {
 		pthread_mutex_lock(&c->ep.seg->lock);
 		shmqi_chime_close(&c->ep);
 		leave(c);
 		pthread_mutex_unlock(&c->ep.seg->lock);
 	}
+	if (c->ep.magic == ENDPOINT_CONSUMER && is_tap(c))
+		shmqi_tap_close(c);
+	/* In a forked child there is nothing to be found. */
+	shmqi_copies_free(c->copies);
 	shmqi_endpoint_free(&c->ep, sizeof(*c));
 }

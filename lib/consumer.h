@@ -19,6 +19,8 @@
 #include "ring.h"
 #include "wait.h"
 
+struct copies;
+
 struct shmq_consumer {
 	struct endpoint ep;
 	struct ring ring;
@@ -27,7 +29,9 @@ struct shmq_consumer {
 	struct sh_claim *claims;
 	uint32_t group_index;
 	bool serial;
+	bool alone; /* the only one of its group */
 	uint32_t spin;
+	struct copies *copies; /* NULL: it receives in place */
 	uint32_t next; /* where shmq_wait() begins, if this is its first */
 	struct rounds rounds;
 	uint64_t returns_seen; /* group.returns when nothing was left */
@@ -47,7 +51,8 @@ struct shmq_consumer {
 	bool lent;
 	uint64_t lent_pos;
 	uint64_t lent_end;
-	uint64_t kept_end; /* of the last slot kept; UINT64_MAX: adopted */
+	uint64_t lent_count; /* numbers; of one that copies */
+	uint64_t kept_end;   /* of the last slot kept; UINT64_MAX: adopted */
 };
 
 /* Where to put what is received: borrowed, or copied. */
@@ -67,6 +72,17 @@ int64_t shmqi_competing_take(struct shmq_consumer *c, const struct wanted *w);
 
 /* The same from spans that others returned. */
 int64_t shmqi_consumer_adopt(struct shmq_consumer *c, const struct wanted *w);
+
+/* Its steps, for consumers that copy: name what slot 0 holds in another slot.
+ * 0 or -ENOBUFS. */
+int shmqi_competing_keep(struct shmq_consumer *c);
+/* Claim [at, end), count numbers of it, seq behind it. True: won. */
+bool shmqi_competing_claim(struct shmq_consumer *c, struct cursor at,
+			   uint64_t end, uint64_t seq, uint64_t count);
+/* What slot 0 holds is on loan; or is done with. */
+void shmqi_competing_lend(struct shmq_consumer *c, struct cursor at,
+			  uint64_t end, uint64_t count);
+void shmqi_competing_let_go(struct shmq_consumer *c);
 
 /* Done with everything on loan. */
 void shmqi_competing_release(struct shmq_consumer *c);

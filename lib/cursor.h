@@ -76,7 +76,10 @@ static inline bool cursor_unchanged(struct sh_cursor *sh, struct cursor c)
 static inline bool cursor_swap(struct sh_cursor *sh, struct cursor from,
 			       struct cursor to)
 {
-	/* edges TAIL, CURSOR: carry the announcement */
+	/*
+	 * edges TAIL, CURSOR: carry the announcement. Edge LAP: a full fence,
+	 * so the new tail is seen before what is written behind it.
+	 */
 	return cas128(&sh->at, cursor_pack(from), cursor_pack(to));
 }
 
@@ -116,6 +119,16 @@ static inline uint64_t claim_pos(uint64_t word)
 static inline uint64_t claim_word(uint64_t pos, uint32_t state)
 {
 	return pos | (state & 63) | (uint64_t)state >> 6 << 62;
+}
+
+/* Numbers in a span, and where one that is being adopted comes from. */
+#define CLAIM_NUMBERS_BITS 40
+
+static inline uint64_t claim_numbers(struct sh_claim *claim)
+{
+	/* Relaxed: stored before the word, which was acquired. */
+	return load_relaxed(&claim->count) &
+	       ((UINT64_C(1) << CLAIM_NUMBERS_BITS) - 1);
 }
 
 /*

@@ -8,6 +8,7 @@
 
 #include "chime.h"
 #include "consumer.h"
+#include "copies.h"
 #include "error.h"
 #include "producer.h"
 
@@ -71,6 +72,8 @@ int shmq_consumer_fd(struct shmq_consumer *c)
 	KEEP_ERRNO;
 	int r = c ? check(&c->ep, ENDPOINT_CONSUMER) : -EINVAL;
 
+	if (!r && is_tap(c))
+		return -EOPNOTSUPP;
 	if (!r)
 		r = equip(&c->ep);
 	if (r < 0)
@@ -109,6 +112,11 @@ int shmq_consumer_cancel(struct shmq_consumer *c)
 {
 	int r = c ? check(&c->ep, ENDPOINT_CONSUMER) : -EINVAL;
 
+	if (!r && is_tap(c)) {
+		/* It looks by itself, and may not ring. */
+		store_release(&c->ep.cancelled, 1);
+		return 0;
+	}
 	return r ? r : cancel(&c->ep, &c->control->recv);
 }
 

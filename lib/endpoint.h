@@ -28,6 +28,7 @@ struct endpoint {
 	 * have messages on loan. views.c */
 	uint64_t ring;
 	uint64_t keeps;
+	struct endpoint *next_reader; /* of segment.readers */
 	struct segment *seg;
 	struct sh_member *member;
 	struct chime *chime;        /* NULL: waits in the library only */

@@ -49,7 +49,7 @@ static const struct {
 	{ EEXIST, "there is a queue, or a file, of that name already" },
 	{ ENOSPC, "the file system has no room for a queue of that capacity" },
 	{ ENAMETOOLONG, "the name is too long" },
-	{ ENOLCK, "the kernel has no locks left" },
+	{ ENOLCK, "the kernel has no locks left, or denies them" },
 	{ ENOSYS, "the system lacks what this needs; is /proc mounted?" },
 };
 

@@ -6,7 +6,7 @@
  */
 #include "config.h"
 
-#include "consumer.h"
+#include "copies.h"
 #include "views.h"
 
 static bool on_loan(const struct shmq_consumer *c)
@@ -17,6 +17,8 @@ static bool on_loan(const struct shmq_consumer *c)
 
 static uint64_t where(const struct shmq_consumer *c)
 {
+	if (is_tap(c))
+		return c->copies->at.pos;
 	return c->serial ? c->pos : cursor_pos(&c->group->cursor);
 }
 

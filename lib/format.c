@@ -26,7 +26,6 @@
 #define KNOWN_FLAGS                                                            \
 	(SHMQ_SINGLE_PRODUCER | SHMQ_SINGLE_CONSUMER | SHMQ_OVERWRITE |        \
 	 SHMQ_TOPIC | SHMQ_HUGEPAGES | SHMQ_PREFAULT)
-#define LATER_FLAGS SHMQ_OVERWRITE
 
 #if defined(__x86_64__)
 #define THIS_MACHINE EM_X86_64
@@ -133,10 +132,6 @@ int shmqi_format_plan(struct geometry *out, const struct shmq_attr *attr)
 		return shmqi_error_say(-EINVAL, "unknown attribute flags %#jx",
 				       (uintmax_t)(attr->flags &
 						   ~(uint64_t)KNOWN_FLAGS));
-	if (attr->flags & LATER_FLAGS)
-		return shmqi_error_say(-EOPNOTSUPP,
-				       "this version has no overwriting "
-				       "queues");
 	capacity = attr->capacity ? attr->capacity : CAPACITY_DEFAULT;
 	r = shmqi_format_capacity(&capacity, attr->flags);
 	if (r)

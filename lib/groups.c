@@ -23,6 +23,7 @@
 
 #include <bsd/string.h>
 
+#include "bounds.h"
 #include "error.h"
 #include "group.h"
 #include "groups.h"
@@ -221,8 +222,17 @@ static int place_in(struct segment *seg, uint32_t index, bool newest,
 {
 	struct sh_group *group = &seg->groups[index];
 	struct cursor place = { 0 };
-	int r = oldest_place(seg, index, rings, &place);
+	int r;
 
+	if (seg->geo.flags & SHMQ_OVERWRITE) {
+		/* Nobody keeps anything for it. */
+		if (newest ? !shmqi_bounds_tail(seg, &place) :
+			     !shmqi_bounds_oldest(seg, &rings->high, 0, &place))
+			return -EBADMSG;
+		put_cursor(group, place);
+		return 0;
+	}
+	r = oldest_place(seg, index, rings, &place);
 	if (r)
 		return r;
 	put_cursor(group, place);

@@ -10,7 +10,7 @@
  *     4096  struct sh_control   1024  the words that everybody meets at
  *     5120  struct sh_group      256  each, max_groups of them
  *        .  struct sh_member    1152  each, member_entries of them
- *        .  struct sh_bound       16  each, 64 of them: zero in version 1
+ *        .  struct sh_bound       16  each, 64 of them: where records begin
  *        .  zero                      up to a page (2 MiB with huge pages)
  *  ring_off the ring         capacity records; mapped twice, back to back
  *        .  rings that took its place: shmq_resize(), see rings.h
@@ -36,6 +36,8 @@
  *             its claim slot                seekers               done reading
  *   STATE     a member joining or leaving,  everybody             its identity;
  *             a rescuer                                           its claims
+ *   LAP       a producer claiming           who copies            that a place
+ *                                                                 is claimed anew
  *   MOVE      an adopter of returned spans  room seekers          the new holder
  *   RETURN    a closer, a rescuer           consumers             returned spans
  *   RING      who resizes, or decides       everybody             the ring's entry
@@ -228,10 +230,11 @@ struct sh_group {
 struct sh_claim {
 	_Atomic uint64_t word; /*  0  position | state & 63 | state >> 6 << 62 */
 	_Atomic uint64_t end;  /*  8  position behind the span */
-	_Atomic uint64_t seq;  /* 16  producer: number of its first record;
-				       adopting: the slot it comes from */
-	_Atomic uint64_t count; /* 24  producer: numbers claimed; adopting: the
-				       member entry it comes from */
+	_Atomic uint64_t seq;  /* 16  producer, and consumer of an overwriting
+				       queue: number of its first record */
+	_Atomic uint64_t count; /* 24  bits 0 to 39, likewise: numbers in it;
+				       adopting: bits 40 to 47 the slot, 48 on
+				       the member entry that it comes from */
 };
 /*
  * SERIAL: position 0, and end says how far it has taken. ANNOUNCED + 0: at the
@@ -286,7 +289,10 @@ struct sh_member {
 #define SH_MEMBER_CONSUMER 2u
 #define SH_MEMBER_RETURNED 3u /* no lease; its claims wait for its group */
 
-/* A known record start, for readers that were overtaken. */
+/*
+ * Of an overwriting queue: where a record begins, and its number. Entry i: in
+ * the i-th 64th of the ring. A hint: bounds.h.
+ */
 struct sh_bound {
 	_Atomic uint64_t pos;
 	_Atomic uint64_t seq;

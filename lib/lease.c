@@ -26,6 +26,9 @@ static int set(int fd, short type, int64_t byte)
 	while (fcntl(fd, F_OFD_SETLK, &lock) < 0) {
 		if (errno == EAGAIN || errno == EACCES)
 			return -EBUSY;
+		/* A sandbox that denies them. */
+		if (errno == EPERM || errno == ENOSYS)
+			return -ENOLCK;
 		if (errno != EINTR)
 			return -errno;
 	}

@@ -8,12 +8,20 @@ lib_libshmqi_la_SOURCES = \
 	lib/attributes.c \
 	lib/attributes.h \
 	lib/batch.c \
+	lib/bounds.c \
+	lib/bounds.h \
 	lib/chime.c \
 	lib/chime.h \
+	lib/check.c \
+	lib/check.h \
+	lib/check_members.c \
+	lib/check_records.c \
 	lib/claim.c \
 	lib/competing.c \
 	lib/consumer.c \
 	lib/consumer.h \
+	lib/copies.c \
+	lib/copies.h \
 	lib/copy.h \
 	lib/cursor.c \
 	lib/cursor.h \
@@ -44,6 +52,7 @@ lib_libshmqi_la_SOURCES = \
 	lib/producer.c \
 	lib/producer.h \
 	lib/queue.c \
+	lib/readopt.c \
 	lib/recovery.c \
 	lib/recovery.h \
 	lib/registry.c \
@@ -67,6 +76,7 @@ lib_libshmqi_la_SOURCES = \
 	lib/storage.h \
 	lib/strike.c \
 	lib/strike.h \
+	lib/tap.c \
 	lib/tsan.h \
 	lib/turn.c \
 	lib/turn.h \

@@ -138,6 +138,9 @@ static void finish_reserved(struct shmq_producer *p, size_t len, uint32_t flags)
 	record_stamp(&p->ring, record, p->open.seq);
 	p->reserved = false;
 	claim_finish(p, p->open.seq + 1);
+	/* Others may wait for just this claim to be done. */
+	if (p->overwrites)
+		bell_look(&p->ep, &p->control->send);
 }
 
 int shmq_commit(struct shmq_producer *p, size_t len)
@@ -227,6 +230,7 @@ int shmqi_producer_open(struct shmq_producer **out, struct segment *seg,
 	if (!p)
 		return -ENOMEM;
 	p->single = geometry_serial(&seg->geo);
+	p->overwrites = seg->geo.flags & SHMQ_OVERWRITE;
 	p->ep.magic = ENDPOINT_PRODUCER;
 	r = join_patiently(p, patient);
 	if (r) {

@@ -41,8 +41,10 @@ struct shmq_producer {
 	uint64_t limit;   /* positions below it may be written */
 	uint64_t turn;    /* CLAIM_TURN: the next ring begins here */
 	struct cursor at; /* a single producer's own tail */
-	bool single;      /* claims by moving the tail */
-	bool reserved;    /* open is a reservation */
+	uint64_t room;    /* overwriting: the limit that others set */
+	bool overwrites;
+	bool single;   /* claims by moving the tail */
+	bool reserved; /* open is a reservation */
 	uint32_t spin;
 	struct span open; /* if reserved */
 	struct rounds rounds;
@@ -112,6 +114,8 @@ static inline int claim_single(struct shmq_producer *p, uint64_t span,
 		seq = p->at.seq;
 	}
 	cursor_move(&p->control->tail, end);
+	/* edge LAP: the claim is seen before what is written into it */
+	store_fence();
 	p->at.pos = end;
 	p->at.seq = seq + count;
 	*open = (struct span){ pos, end, seq };

@@ -89,7 +89,8 @@ static int open_existing(struct segment **out, const struct name *name,
 		return r;
 	}
 	r = shmqi_registry_open(out, fd, &st, writable);
-	if (r || !writable || !load_acquire(&(*out)->control->moved))
+	/* Any other number is damage, and no reason to remove a file. */
+	if (r || !writable || load_acquire(&(*out)->control->moved) != 1)
 		return r;
 	/* Somebody died, or is just now, removing this name: finish it. */
 	shmqi_registry_put(*out);

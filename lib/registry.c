@@ -13,14 +13,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <unistd.h>
 
 #include <urcu-bp.h>
 
+#include "atomic.h"
 #include "registry.h"
 #include "tsan.h"
+#include "wake.h"
 
 #define BUCKETS 64
 
@@ -31,21 +34,37 @@ static struct cds_lfht *table; /* changed under lock */
 /* What writers publish to readers, and readers leave to who unmaps. */
 static char published, left;
 
+/*
+ * liburcu ends the process if membarrier fails that was there when it was
+ * loaded: a host may have locked itself into a sandbox since. Then those who
+ * read just now are counted; they are few, and quick.
+ */
+static _Atomic unsigned readers;
+
 static void read_begin(void)
 {
 	rcu_read_lock();
+	/* A full fence: who does not see us has taken away before we look. */
+	atomic_fetch_add_explicit(&readers, 1, memory_order_seq_cst);
 	tsan_take(&published);
 }
 
 static void read_end(void)
 {
 	tsan_give(&left);
+	atomic_fetch_sub_explicit(&readers, 1, memory_order_release);
 	rcu_read_unlock();
 }
 
 static void wait_for_readers(void)
 {
-	synchronize_rcu();
+	if (shmqi_bell_barrier_private()) {
+		synchronize_rcu();
+	} else {
+		full_fence();
+		while (load_acquire(&readers))
+			sched_yield();
+	}
 	tsan_take(&left);
 }
 
@@ -156,6 +175,8 @@ static void after_fork_child(void)
 	struct segment *seg;
 
 	urcu_bp_after_fork_child();
+	/* Those of threads that are not here. */
+	store_relaxed(&readers, 0);
 	read_begin();
 	for (seg = each(&iter, true); seg; seg = each(&iter, false)) {
 		abandoned = NULL;
@@ -242,14 +263,22 @@ int shmqi_registry_open(struct segment **out, int fd, const struct stat *st,
 int shmqi_registry_create(struct segment **out, const struct name *name,
 			  mode_t mode, const struct geometry *geo)
 {
+	struct blank blank;
 	int r;
 
 	pthread_once(&once, set_up);
 	if (!table)
 		return -ENOMEM;
+	/*
+	 * The long part first, when nobody else has to wait. Who forks then has
+	 * one descriptor more in the child, and no lease hangs on that.
+	 */
+	r = shmqi_segment_blank(&blank, name, mode, geo);
+	if (r)
+		return r;
 	/* Who finds the name before it is here waits, and finds it here. */
 	pthread_mutex_lock(&lock);
-	r = shmqi_segment_create(out, name, mode, geo);
+	r = shmqi_segment_create(out, &blank, name, geo);
 	if (!r)
 		add(*out);
 	pthread_mutex_unlock(&lock);

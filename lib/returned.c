@@ -26,13 +26,18 @@
 #include "members.h"
 #include "returned.h"
 
+static uint64_t origin(uint32_t member, unsigned slot)
+{
+	return (uint64_t)member << 8 | slot;
+}
+
 static bool comes_from(struct sh_claim *claim, uint64_t word, uint32_t member,
 		       unsigned slot)
 {
 	/* Relaxed: stored before the word, which was acquired. */
 	return claim_state(word) == SH_CLAIM_ADOPTING &&
-	       load_relaxed(&claim->count) == member &&
-	       load_relaxed(&claim->seq) == slot;
+	       load_relaxed(&claim->count) >> CLAIM_NUMBERS_BITS ==
+		       origin(member, slot);
 }
 
 /* Holding the lease of from: void adoptions that did not reach step 3. */
@@ -67,8 +72,11 @@ static void span_move(struct segment *seg, uint32_t from, unsigned slot,
 	uint64_t end = load_relaxed(&old->end);
 
 	store_relaxed(&new->end, x);
-	store_relaxed(&new->seq, slot);
-	store_relaxed(&new->count, from);
+	/* Of a part of the span they mean nothing; nobody asks then. */
+	store_relaxed(&new->seq, load_relaxed(&old->seq));
+	store_relaxed(&new->count,
+		      claim_numbers(old) | origin(from, slot)
+						   << CLAIM_NUMBERS_BITS);
 	if (to_slot >= shmqi_member_slots(member_at(seg, to)))
 		store_release(&member_at(seg, to)->slots, to_slot + 1);
 	/* edge ANNOUNCE: pairs with void_adoptions, settle_adoption */
@@ -108,8 +116,8 @@ static void settle_adoption(struct segment *seg, uint32_t group,
 {
 	/* edge ANNOUNCE: pairs with span_move */
 	uint64_t word = load_acquire(&claim->word);
-	uint64_t from = load_relaxed(&claim->count);
-	uint64_t slot = load_relaxed(&claim->seq);
+	uint64_t count = load_relaxed(&claim->count) >> CLAIM_NUMBERS_BITS;
+	uint64_t from = count >> 8, slot = count & 255;
 
 	if (claim_state(word) != SH_CLAIM_ADOPTING)
 		return;
@@ -143,6 +151,30 @@ static bool is_copy(struct sh_claim *claims, unsigned slots, unsigned k,
 	return false;
 }
 
+/*
+ * A slot that takes in its neighbour gets its count first, then its end. Who
+ * died between them has the neighbour still: it knows where the slot's numbers
+ * end.
+ */
+static void count_again(struct sh_claim *claims, unsigned slots)
+{
+	for (unsigned k = 0; k < slots; k++) {
+		for (unsigned i = 0; i < slots; i++) {
+			/* edge DONE */
+			uint64_t one = load_acquire(&claims[k].word);
+			uint64_t next = load_acquire(&claims[i].word);
+
+			if (claim_state(one) == SH_CLAIM_OWNED &&
+			    claim_state(next) == SH_CLAIM_OWNED &&
+			    load_relaxed(&claims[k].end) == claim_pos(next))
+				store_relaxed(&claims[k].count,
+					      load_relaxed(&claims[i].seq) -
+						      load_relaxed(
+							      &claims[k].seq));
+		}
+	}
+}
+
 bool shmqi_returned_settle(struct segment *seg, uint32_t index)
 {
 	struct sh_member *member = member_at(seg, index);
@@ -163,6 +195,8 @@ bool shmqi_returned_settle(struct segment *seg, uint32_t index)
 		else
 			held = true;
 	}
+	if (held && seg->geo.flags & SHMQ_OVERWRITE)
+		count_again(claims, slots);
 	return held;
 }
 
@@ -199,6 +233,14 @@ static int measure(struct adoption *a, uint64_t pos, uint64_t end)
 		seq += found.count;
 	}
 	return 0;
+}
+
+/* Only of a queue that overwrites, which has one ring. */
+static int check_whole(const struct adoption *a)
+{
+	return a->end <= a->pos || a->end - a->pos > a->rings->high.mask + 1 ?
+		       -EBADMSG :
+		       0;
 }
 
 /* A slot of a RETURNED entry, and where its span begins. */
@@ -281,7 +323,9 @@ static int adopt_slot(struct segment *seg, struct adoption *a,
 
 	if (load_acquire(&claim->word) != claim_word(from->pos, SH_CLAIM_OWNED))
 		return 0;
-	r = measure(a, from->pos, load_relaxed(&claim->end));
+	a->pos = from->pos;
+	a->end = load_relaxed(&claim->end);
+	r = a->whole ? check_whole(a) : measure(a, a->pos, a->end);
 	if (r)
 		return r;
 	if (a->slots == SH_CLAIMS)
@@ -351,6 +395,9 @@ static void join_all(struct segment *seg, uint32_t index)
 			    load_relaxed(&claims[i].end) != claim_pos(next))
 				continue;
 			void_adoptions(seg, index, k);
+			store_relaxed(&claims[i].count,
+				      claim_numbers(&claims[i]) +
+					      claim_numbers(&claims[k]));
 			/* edge DONE: for a moment both name it */
 			store_release(&claims[i].end,
 				      load_relaxed(&claims[k].end));

@@ -23,6 +23,7 @@ struct adoption {
 	uint32_t to;         /* its member entry */
 	unsigned first_slot; /* below this its slots are for something else */
 	unsigned slots;      /* its claim slots in use; grows */
+	bool whole;          /* all of a slot, whatever is in it */
 	bool join;           /* a span that follows the last slot extends it */
 	unsigned messages;   /* at most; 0: skipped records only */
 	uint64_t max_size;   /* of a message, or it is left there */

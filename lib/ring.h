@@ -68,6 +68,23 @@ static inline const struct ring *ring_at(const struct rings *rings,
 	return pos < rings->reach.from ? &rings->low : &rings->high;
 }
 
+/* A ring as if there were no other. */
+static inline struct rings rings_of_one(const struct ring *ring)
+{
+	uint64_t bytes = ring->mask + 1;
+
+	return (struct rings){ { 0, bytes, bytes }, *ring, *ring };
+}
+
+/* With the tail here, has somebody claimed the place of pos anew? */
+static inline bool rings_overtaken(const struct rings *rings, uint64_t pos,
+				   uint64_t tail)
+{
+	if (pos < rings->reach.from && tail > rings->reach.from)
+		tail = rings->reach.from;
+	return tail > pos + ring_at(rings, pos)->mask + 1;
+}
+
 /* One record as a reader found it, in private memory. */
 struct found {
 	struct sh_record *record;

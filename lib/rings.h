@@ -52,13 +52,14 @@ static inline uint64_t ring_last(const struct ring_table *t)
 	return ring_decided(t) ? t->newest : t->newest - 1;
 }
 
-/* The number of the ring that holds pos, if that is still held. */
+/* The number of the ring that holds pos, if that has not been given back. */
 static inline uint64_t ring_number(const struct ring_table *t, uint64_t pos)
 {
-	uint64_t last = ring_last(t);
+	uint64_t number = ring_last(t);
 
-	return last > t->oldest && pos < ring_place(t, last)->from ? last - 1 :
-								     last;
+	while (number > t->oldest && pos < ring_place(t, number)->from)
+		number--;
+	return number;
 }
 
 /* 0 or -EBADMSG. */

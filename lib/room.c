@@ -69,6 +69,17 @@ struct look {
 	bool making;     /* groups that are being made count */
 };
 
+bool shmqi_room_open(const struct segment *seg, uint64_t tail, uint64_t *lowest)
+{
+	*lowest = tail;
+	for (uint32_t i = 0; i < shmqi_member_top(seg); i++)
+		/* edge STATE */
+		if (load_acquire(&member_at(seg, i)->state) ==
+		    SH_MEMBER_PRODUCER)
+			look_at_claim(seg, &seg->control->tail, i, lowest);
+	return tail - *lowest <= seg->geo.capacity;
+}
+
 static uint64_t look_once(const struct segment *seg, uint64_t tail,
 			  const struct look *view, const struct reach *reach)
 {

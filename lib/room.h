@@ -36,6 +36,10 @@ int shmqi_room_look(const struct segment *seg, uint64_t tail,
 bool shmqi_room_kept(const struct segment *seg, uint64_t tail, uint32_t except,
 		     uint64_t *lowest);
 
+/* For an overwriting queue: the lowest open claim of a producer, or the tail. */
+bool shmqi_room_open(const struct segment *seg, uint64_t tail,
+		     uint64_t *lowest);
+
 /* Is there any consumer, alive or dead? */
 bool shmqi_room_consumers(const struct segment *seg);
 

@@ -104,6 +104,9 @@ static int attach(struct segment *seg)
 	seg->control = (void *)((char *)seg->map + SH_CONTROL_OFF);
 	seg->groups = (void *)((char *)seg->map + SH_GROUPS_OFF);
 	seg->members = (void *)((char *)seg->map + seg->geo.members_off);
+	seg->bounds = (void *)((char *)seg->map + seg->geo.members_off +
+			       (uint64_t)seg->geo.member_entries *
+				       sizeof(struct sh_member));
 	if (fstat(seg->share_fd, &st) < 0)
 		return -errno;
 	seg->dev = st.st_dev;
@@ -173,27 +176,35 @@ static int give_name(const struct segment *seg, const struct name *name,
 		       0;
 }
 
-int shmqi_segment_create(struct segment **out, const struct name *name,
-			 mode_t mode, const struct geometry *geo)
+int shmqi_segment_blank(struct blank *blank, const struct name *name,
+			mode_t mode, const struct geometry *geo)
 {
-	char path[PATH_MAX] = "";
-	struct segment *seg = NULL;
-	int fd, r = 0;
+	int r = 0;
 
-	fd = name ? temporary(name, mode, path, sizeof(path)) :
-		    shmqi_storage_memory(geo->file_bytes);
-	if (fd < 0)
-		return fd;
+	blank->path[0] = '\0';
+	blank->fd = name ? temporary(name, mode, blank->path,
+				     sizeof(blank->path)) :
+			   shmqi_storage_memory(geo->file_bytes);
+	if (blank->fd < 0)
+		return blank->fd;
 	if (name)
-		r = shmqi_storage_allocate(fd, 0, geo->file_bytes);
-	if (r) {
-		close(fd);
-		goto out;
-	}
-	seg = new_segment(geo, fd, true);
+		r = shmqi_storage_allocate(blank->fd, 0, geo->file_bytes);
+	if (!r)
+		return 0;
+	close(blank->fd);
+	if (blank->path[0])
+		unlink(blank->path);
+	return r;
+}
+
+int shmqi_segment_create(struct segment **out, struct blank *blank,
+			 const struct name *name, const struct geometry *geo)
+{
+	struct segment *seg = new_segment(geo, blank->fd, true);
+	int r = -ENOMEM;
+
 	if (!seg) {
-		close(fd);
-		r = -ENOMEM;
+		close(blank->fd);
 		goto out;
 	}
 	r = attach(seg);
@@ -201,10 +212,10 @@ int shmqi_segment_create(struct segment **out, const struct name *name,
 		goto out;
 	format(seg);
 	if (name)
-		r = give_name(seg, name, path);
+		r = give_name(seg, name, blank->path);
 out:
-	if (path[0])
-		unlink(path);
+	if (blank->path[0])
+		unlink(blank->path);
 	if (r) {
 		shmqi_segment_destroy(seg);
 		return r;
@@ -336,11 +347,14 @@ void shmqi_segment_destroy(struct segment *seg)
 
 unsigned shmqi_segment_forked(struct segment *seg)
 {
-	unsigned n = 0;
+	unsigned n = seg->taps;
 	int fd;
 
+	/* Their pages are empty; only their references are left. */
+	seg->taps = 0;
+	seg->readers = NULL;
 	if (seg->lease_fd < 0)
-		return 0;
+		return n;
 	shmqi_views_forked(seg);
 	fd = shmqi_reopen(seg->share_fd, seg->writable ? O_RDWR : O_RDONLY);
 	if (fd >= 0) {
@@ -351,7 +365,7 @@ unsigned shmqi_segment_forked(struct segment *seg)
 		seg->lease_fd = -1;
 	}
 	if (!seg->writable)
-		return 0;
+		return n;
 	for (uint32_t i = 0; i < seg->geo.member_entries; i++) {
 		if (!seg->endpoints[i])
 			continue;

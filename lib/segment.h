@@ -6,6 +6,7 @@
 #ifndef SHMQI_SEGMENT_H
 #define SHMQI_SEGMENT_H
 
+#include <limits.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <sys/stat.h>
@@ -31,6 +32,7 @@ struct segment {
 	struct sh_control *control;
 	struct sh_group *groups;
 	struct sh_member *members;
+	struct sh_bound *bounds;
 	void *map;
 
 	/*
@@ -50,6 +52,8 @@ struct segment {
 	struct view *views;          /* the rings that are mapped: views.h */
 	struct endpoint **endpoints; /* by member entry: ours, or NULL */
 	struct chime **chimes;       /* likewise: of those who have one */
+	unsigned taps;               /* of ours: they have no entry */
+	struct endpoint *readers;    /* who reads rings and has no entry */
 	uint32_t *sharers;           /* by group: our consumers that share its
 					lease byte */
 
@@ -63,12 +67,25 @@ struct segment {
 	ino_t ino;
 };
 
+/* The file of a queue that is being made. */
+struct blank {
+	int fd;
+	char path[PATH_MAX]; /* under which nobody looks for it; or empty */
+};
+
 /*
- * Build a new queue. With a name: the file appears under it complete or not
- * at all; -EEXIST if there is one. With name NULL: a sealed memfd.
+ * A file of zeros, all of them allocated, in the directory of the name; or with
+ * name NULL a sealed memfd. May take long.
  */
-int shmqi_segment_create(struct segment **out, const struct name *name,
-			 mode_t mode, const struct geometry *geo);
+int shmqi_segment_blank(struct blank *blank, const struct name *name,
+			mode_t mode, const struct geometry *geo);
+
+/*
+ * Make a new queue of it, also on error. With a name: the file appears under it
+ * complete or not at all; -EEXIST if there is one.
+ */
+int shmqi_segment_create(struct segment **out, struct blank *blank,
+			 const struct name *name, const struct geometry *geo);
 
 /*
  * Map an existing queue. Takes over fd, also on error. st is fd's status.

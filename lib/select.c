@@ -14,6 +14,7 @@
 #include "attributes.h"
 #include "chime.h"
 #include "consumer.h"
+#include "copies.h"
 #include "error.h"
 
 /* What waits where neither futex_waitv nor descriptors are to be had. */
@@ -188,6 +189,8 @@ int shmq_wait(struct shmq_consumer *const *cs, unsigned n, int64_t timeout_ns)
 			return -EINVAL;
 		if (cs[i]->ep.magic != ENDPOINT_CONSUMER)
 			return -ESTALE;
+		if (is_tap(cs[i]))
+			return -EOPNOTSUPP;
 	}
 	r = find(&many);
 	if (r != -EAGAIN)

@@ -98,6 +98,17 @@ static int places(struct segment *seg, uint32_t group, struct cursor *at,
 	return 0;
 }
 
+/* Of what a group has not received; some of it may be written over. */
+static uint64_t lag_bytes(const struct segment *seg, const struct cursor *at,
+			  const struct cursor *tail)
+{
+	uint64_t bytes = tail->pos - at->pos;
+
+	return seg->geo.flags & SHMQ_OVERWRITE && bytes > seg->geo.capacity ?
+		       seg->geo.capacity :
+		       bytes;
+}
+
 static bool is_alive(struct segment *seg, uint32_t index)
 {
 	bool alive;
@@ -147,8 +158,8 @@ int shmq_stat(struct shmq *q, struct shmq_stat *st)
 		s.groups++;
 		if (tail.seq - at.seq > s.depth_messages)
 			s.depth_messages = tail.seq - at.seq;
-		if (tail.pos - at.pos > s.depth_bytes)
-			s.depth_bytes = tail.pos - at.pos;
+		if (lag_bytes(seg, &at, &tail) > s.depth_bytes)
+			s.depth_bytes = lag_bytes(seg, &at, &tail);
 	}
 	for (uint32_t i = 0; i < shmqi_member_top(seg); i++) {
 		/* edge STATE */
@@ -207,11 +218,14 @@ static uint64_t producer_claim(const struct segment *seg,
 }
 
 /* Held records keep their stamps, and the stamp has the number. */
-static uint64_t seq_at(struct segment *seg, uint64_t pos)
+static uint64_t held_seq(struct segment *seg, struct sh_claim *claim,
+			 uint64_t pos)
 {
 	struct rings rings;
 	uint64_t seq;
 
+	if (seg->geo.flags & SHMQ_OVERWRITE)
+		return load_relaxed(&claim->seq);
 	if (!look_into(seg, &rings))
 		return 0;
 	seq = record_seq(ring_at(&rings, pos), pos);
@@ -236,7 +250,7 @@ static uint64_t consumer_claims(struct segment *seg, uint32_t group,
 	} else if (shmqi_claim_look(cursor, &claims[0], index, &word) ==
 		   CLAIM_HELD) {
 		add_claim(info, claim_pos(word), load_relaxed(&claims[0].end),
-			  seq_at(seg, claim_pos(word)));
+			  held_seq(seg, &claims[0], claim_pos(word)));
 		first = word;
 	}
 	for (unsigned k = 1; k < shmqi_member_slots(member); k++) {
@@ -244,7 +258,7 @@ static uint64_t consumer_claims(struct segment *seg, uint32_t group,
 		if (claim_state(word) != SH_CLAIM_OWNED)
 			continue;
 		add_claim(info, claim_pos(word), load_relaxed(&claims[k].end),
-			  seq_at(seg, claim_pos(word)));
+			  held_seq(seg, &claims[k], claim_pos(word)));
 		first = first ? first : word;
 	}
 	return first;
@@ -330,7 +344,7 @@ int shmq_stat_group(struct shmq *q, uint32_t index, struct shmq_group_info *out)
 	info.index = index;
 	info.next_seq = at.seq;
 	info.lag_messages = tail.seq - at.seq;
-	info.lag_bytes = tail.pos - at.pos;
+	info.lag_bytes = lag_bytes(seg, &at, &tail);
 	memcpy(info.name, seg->groups[index].name, sizeof(info.name) - 1);
 	for (uint32_t i = 0; i < shmqi_member_top(seg); i++) {
 		struct shmq_member_info member = SHMQ_MEMBER_INFO_INIT;

@@ -202,9 +202,12 @@ int shmqi_views_get(struct segment *seg, bool writable, struct rings *rings)
 	}
 }
 
-/* The lowest ring that one of our endpoints may look into. */
+/* Does one of our endpoints look into it, or have something on loan there? */
 static bool used(const struct segment *seg, uint64_t number)
 {
+	for (const struct endpoint *ep = seg->readers; ep; ep = ep->next_reader)
+		if (ep->ring == number)
+			return true;
 	for (uint32_t i = 0; i < seg->geo.member_entries; i++) {
 		const struct endpoint *ep = seg->endpoints[i];
 
@@ -216,6 +219,9 @@ static bool used(const struct segment *seg, uint64_t number)
 
 static bool read_here(const struct segment *seg, uint64_t number)
 {
+	for (const struct endpoint *ep = seg->readers; ep; ep = ep->next_reader)
+		if (ep->ring == number)
+			return true;
 	for (uint32_t i = 0; i < seg->geo.member_entries; i++) {
 		const struct endpoint *ep = seg->endpoints[i];
 
@@ -297,6 +303,26 @@ void shmqi_views_keep(struct endpoint *ep, const struct rings *rings,
 
 	if (number < ep->keeps)
 		ep->keeps = number;
+}
+
+void shmqi_views_add_reader(struct endpoint *ep)
+{
+	/* In none yet. */
+	ep->ring = ep->keeps = UINT64_MAX;
+	ep->next_reader = ep->seg->readers;
+	ep->seg->readers = ep;
+}
+
+void shmqi_views_remove_reader(struct endpoint *ep)
+{
+	struct endpoint **at = &ep->seg->readers;
+
+	/* A child that was forked meanwhile has an empty list. */
+	while (*at && *at != ep)
+		at = &(*at)->next_reader;
+	if (*at)
+		*at = ep->next_reader;
+	shmqi_views_let(ep->seg);
 }
 
 /* ------------------------------------------------------------- giving back */

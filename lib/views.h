@@ -48,6 +48,13 @@ static inline int views_error(int r)
 	return !r || r == -EBADMSG ? r : -ENOMEM;
 }
 
+/*
+ * Readers without a member entry: taps, and who checks. They keep the ring that
+ * they have entered, until they are removed.
+ */
+void shmqi_views_add_reader(struct endpoint *ep);
+void shmqi_views_remove_reader(struct endpoint *ep);
+
 /* It has adopted messages that begin at pos. */
 void shmqi_views_keep(struct endpoint *ep, const struct rings *rings,
 		      uint64_t pos);

@@ -71,6 +71,15 @@ void shmqi_bell_register(struct sh_bell *a, struct sh_bell *b)
 	errno = saved;
 }
 
+bool shmqi_bell_barrier_private(void)
+{
+	int saved = errno;
+	bool done = membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) == 0;
+
+	errno = saved;
+	return done;
+}
+
 /*
  * The kernel counts on and wakes the sleepers in one call: whoever is killed
  * between the two would leave sleepers that nobody rings for again. Two who

@@ -48,6 +48,9 @@ static inline void bell_look(const struct endpoint *ep, struct sh_bell *bell)
 /* A member joins: make membarrier reach this process, or ask for fences. */
 void shmqi_bell_register(struct sh_bell *a, struct sh_bell *b);
 
+/* Does membarrier go through for the threads of this process? */
+bool shmqi_bell_barrier_private(void);
+
 /* A bell to be slept at. */
 struct alarm {
 	struct sh_bell *bell;

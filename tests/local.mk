@@ -64,12 +64,23 @@ tests_race_resize_LDADD = $(UNIT_LIBS)
 unit_tests += tests/test_attributes
 tests_test_attributes_SOURCES = tests/test_attributes.c tests/deny.h $(support)
 tests_test_attributes_LDADD = $(UNIT_LIBS)
+unit_tests += tests/race_overwrite
+tests_race_overwrite_SOURCES = tests/race_overwrite.c \
+	tests/pattern.c tests/pattern.h $(support)
+tests_race_overwrite_LDADD = $(UNIT_LIBS)
+unit_tests += tests/race_taps
+tests_race_taps_SOURCES = tests/race_taps.c \
+	tests/pattern.c tests/pattern.h $(support)
+tests_race_taps_LDADD = $(UNIT_LIBS)
 unit_tests += tests/test_batches
 tests_test_batches_SOURCES = tests/test_batches.c $(variants)
 tests_test_batches_LDADD = $(UNIT_LIBS)
 unit_tests += tests/test_borrowing
 tests_test_borrowing_SOURCES = tests/test_borrowing.c $(variants)
 tests_test_borrowing_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_bounds
+tests_test_bounds_SOURCES = tests/test_bounds.c $(support)
+tests_test_bounds_LDADD = $(UNIT_LIBS)
 unit_tests += tests/test_chimes
 tests_test_chimes_SOURCES = tests/test_chimes.c tests/deny.h $(support)
 tests_test_chimes_LDADD = $(UNIT_LIBS)
@@ -79,6 +90,12 @@ tests_test_claims_LDADD = $(UNIT_LIBS)
 unit_tests += tests/test_deaths
 tests_test_deaths_SOURCES = tests/test_deaths.c $(support)
 tests_test_deaths_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_denied
+tests_test_denied_SOURCES = tests/test_denied.c tests/deny.h $(support)
+tests_test_denied_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_doctor
+tests_test_doctor_SOURCES = tests/test_doctor.c $(variants)
+tests_test_doctor_LDADD = $(UNIT_LIBS)
 unit_tests += tests/test_ends
 tests_test_ends_SOURCES = tests/test_ends.c $(variants)
 tests_test_ends_LDADD = $(UNIT_LIBS)
@@ -125,6 +142,10 @@ tests_test_memory_LDADD = $(UNIT_LIBS)
 unit_tests += tests/test_messages
 tests_test_messages_SOURCES = tests/test_messages.c $(variants)
 tests_test_messages_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_overwrite
+tests_test_overwrite_SOURCES = tests/test_overwrite.c \
+	tests/pattern.c tests/pattern.h $(support)
+tests_test_overwrite_LDADD = $(UNIT_LIBS)
 unit_tests += tests/test_rescued
 tests_test_rescued_SOURCES = tests/test_rescued.c $(support)
 tests_test_rescued_LDADD = $(UNIT_LIBS)
@@ -159,13 +180,19 @@ unit_tests += tests/test_storage
 tests_test_storage_SOURCES = tests/test_storage.c $(support)
 tests_test_storage_LDADD = $(UNIT_LIBS)
 unit_tests += tests/test_syscalls
-tests_test_syscalls_SOURCES = tests/test_syscalls.c $(variants)
+tests_test_syscalls_SOURCES = tests/test_syscalls.c tests/deny.h $(variants)
 tests_test_syscalls_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_taps
+tests_test_taps_SOURCES = tests/test_taps.c $(support)
+tests_test_taps_LDADD = $(UNIT_LIBS)
 unit_tests += tests/test_threads
 tests_test_threads_SOURCES = tests/test_threads.c $(support)
 tests_test_threads_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_uring
+tests_test_uring_SOURCES = tests/test_uring.c $(support)
+tests_test_uring_LDADD = $(UNIT_LIBS)
 unit_tests += tests/test_wake
-tests_test_wake_SOURCES = tests/test_wake.c $(support)
+tests_test_wake_SOURCES = tests/test_wake.c tests/deny.h $(support)
 tests_test_wake_LDADD = $(UNIT_LIBS)
 
 # Everything at once, at random: a few seconds here, `make torture` for more.
@@ -200,6 +227,8 @@ tests_crash_step_SOURCES = \
 	tests/step_case.h \
 	tests/step_death.c \
 	tests/step_death.h \
+	tests/step_descriptors.c \
+	tests/step_groups.c \
 	tests/step_image.c \
 	tests/step_image.h \
 	tests/step_ledger.c \
@@ -213,6 +242,8 @@ tests_crash_step_SOURCES = \
 	tests/step_rival.h \
 	tests/step_rows.c \
 	tests/step_rows.h \
+	tests/step_second.c \
+	tests/step_second.h \
 	tests/step_sending.c \
 	tests/step_states.c \
 	tests/step_states.h \
@@ -221,6 +252,14 @@ tests_crash_step_SOURCES = \
 	tests/step_trace.c \
 	tests/step_trace.h
 tests_crash_step_LDADD = lib/libshmqi.la
+
+# One event loop over a hundred queues, on the public interface alone: a little
+# of it here; make herd MESSAGES=n SEED=s.
+unit_tests += tests/herd
+tests_herd_SOURCES = tests/herd.c
+MESSAGES = 10000000
+herd: all tests/herd
+	$(emulate) tests/herd $(MESSAGES) $(SEED)
 
 # What any bytes can do: run as tests here, and with libFuzzer by `make fuzz`.
 fuzz_targets = tests/fuzz_open tests/fuzz_ring tests/fuzz_command
@@ -275,32 +314,40 @@ tests_weave_weave_SOURCES = \
 	tests/weave/world.c \
 	tests/weave/world.h \
 	lib/adopt.c \
+	lib/bounds.c \
 	lib/claim.c \
 	lib/competing.c \
 	lib/consumer.c \
+	lib/copies.c \
 	lib/cursor.c \
 	lib/error.c \
 	lib/group.c \
 	lib/groups.c \
 	lib/members.c \
 	lib/producer.c \
+	lib/readopt.c \
 	lib/recovery.c \
 	lib/returned.c \
 	lib/ring.c \
 	lib/room.c \
 	lib/serial.c \
 	lib/stat.c \
+	lib/tap.c \
 	lib/wait.c \
 	lib/wake.c
 tests_weave_weave_CPPFLAGS = -iquote $(top_srcdir)/tests/weave $(AM_CPPFLAGS) \
 	-include $(top_srcdir)/tests/weave/atomic.h \
 	-U_FORTIFY_SOURCE -Dsyscall=weave_syscall -Dusleep=weave_usleep \
 	-Dclock_gettime=weave_clock_gettime -Dopen=weave_open \
-	-Dsched_yield=weave_sched_yield
+	-Dsched_yield=weave_sched_yield \
+	-Dmalloc=weave_malloc -Dcalloc=weave_calloc -Dfree=weave_free \
+	-Dreallocarray=weave_reallocarray
 tests_weave_weave_LDADD = $(BSD_LIBS)
 
+# make weave PART=K/N: the K-th of N parts of it.
+PART = 1/1
 weave: all tests/weave/weave
-	$(emulate) tests/weave/weave --full
+	$(emulate) tests/weave/weave --full --part $(PART)
 
 # -------------------------------------------------------------- script tests
 
@@ -345,7 +392,7 @@ EXTRA_DIST += tests/test_manpages.sh tests/test_readme.sh tests/example.sh
 # With --enable-sanitizers=thread: the tests whose threads share a process.
 # A data race between processes is beyond what the sanitizer sees.
 TSAN_TESTS = tests/race_exchange tests/test_handles tests/test_lifetime \
-	tests/test_messages tests/test_threads
+	tests/test_messages tests/test_overwrite tests/test_threads
 
 # Under EMULATOR. Scripts start programs as $SHMQ and $DEMO/NAME, which are
 # then scripts that put the emulator first.

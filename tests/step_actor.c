@@ -34,7 +34,8 @@ static int open_needed(struct actor *a)
 	if (!r && needs & NEEDS_PRODUCER)
 		r = shmq_producer_open(&a->p, a->q, 0);
 	if (!r && needs & NEEDS_CONSUMER)
-		r = shmq_consumer_open(&a->c, a->q, NULL, a->consumer_flags);
+		r = shmq_consumer_open(&a->c, a->q, a->row->group,
+				       a->consumer_flags);
 	return r;
 }
 
@@ -79,8 +80,10 @@ void actor_main(void *actor)
 	struct actor *a = actor;
 
 	alarm(RIVAL_ALARM_S);
-	if (!actor_ready(a))
+	if (!actor_ready(a)) {
+		actor_close(a);
 		return;
+	}
 	trace_region(perform, a, &a->traced);
 	/* A rival goes on from here. */
 	actor_close(a);

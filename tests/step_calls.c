@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <poll.h>
 
 #include "step_calls.h"
 
@@ -145,6 +146,38 @@ static void run_sleeping_consumer(struct actor *a)
 	call_release(a);
 }
 
+static void await(int fd)
+{
+	struct pollfd pollfd = { .fd = fd, .events = POLLIN };
+
+	ppoll(&pollfd, 1, NULL, NULL);
+}
+
+static void run_polling_producer(struct actor *a)
+{
+	int fd = shmq_producer_fd(a->p);
+
+	for (;;) {
+		call_send(a, SHMQ_NOWAIT);
+		if (a->result != -EAGAIN)
+			return;
+		await(fd);
+	}
+}
+
+static void run_polling_consumer(struct actor *a)
+{
+	int fd = shmq_consumer_fd(a->c);
+
+	for (;;) {
+		call_receive(a, a->c, 1, SHMQ_NOWAIT);
+		if (a->result != -EAGAIN)
+			break;
+		await(fd);
+	}
+	call_release(a);
+}
+
 const struct row step_rival_producer = { .name = "rival-producer",
 					 .needs = NEEDS_PRODUCER,
 					 .sends = 2,
@@ -163,3 +196,13 @@ const struct row step_sleeping_consumer = { .name = "sleeping-consumer",
 					    .takes = 1,
 					    .error = -EIDRM,
 					    .run = run_sleeping_consumer };
+const struct row step_polling_producer = { .name = "polling-producer",
+					   .needs = NEEDS_PRODUCER,
+					   .sends = 1,
+					   .error = -EIDRM,
+					   .run = run_polling_producer };
+const struct row step_polling_consumer = { .name = "polling-consumer",
+					   .needs = NEEDS_CONSUMER,
+					   .takes = 1,
+					   .error = -EIDRM,
+					   .run = run_polling_consumer };

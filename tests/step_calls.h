@@ -46,6 +46,8 @@ extern const struct row step_rival_producer;
 extern const struct row step_rival_consumer;
 extern const struct row step_sleeping_producer;
 extern const struct row step_sleeping_consumer;
+extern const struct row step_polling_producer;
+extern const struct row step_polling_consumer;
 
 /* For prepare: three messages that two members hold, woven. */
 void prepare_woven(struct preparing *p);

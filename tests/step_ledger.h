@@ -38,8 +38,13 @@ struct entry {
 	uint64_t number; /* shmq_msg.seq + 1; 0: not known */
 };
 
+/* Of the other group, if there is one. */
+#define LEDGER_CAME 1u
+#define LEDGER_OWED 2u
+
 struct ledger {
 	struct entry entries[LEDGER_IDS];
+	uint8_t second[LEDGER_IDS];
 	uint64_t first_seq; /* numbers below were used up in preparing */
 	unsigned takes;     /* messages that consumers which died in a call
 			       may have held besides those they knew of */

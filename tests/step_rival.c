@@ -99,6 +99,7 @@ void rival_finish(struct worker *w, const struct state *s, pid_t pid)
 static bool is_asleep(pid_t pid)
 {
 	char path[64], text[256] = "";
+	long number;
 	FILE *f;
 
 	snprintf(path, sizeof(path), "/proc/%d/syscall", (int)pid);
@@ -108,7 +109,9 @@ static bool is_asleep(pid_t pid)
 	if (!fgets(text, sizeof(text), f))
 		text[0] = '\0';
 	fclose(f);
-	return strtol(text, NULL, 10) == SYS_futex;
+	number = strtol(text, NULL, 10);
+	return text[0] >= '0' && text[0] <= '9' &&
+	       (number == SYS_futex || number == SYS_ppoll);
 }
 
 pid_t rival_sleep(struct worker *w, const struct state *s)
@@ -151,7 +154,7 @@ static bool may_sleep(struct shmq *q, const struct worker *w,
 
 	if (s->row->needs & REMOVES_QUEUE && access(w->file.path, F_OK) < 0)
 		return false;
-	if (s->rival == RIVAL_SLEEPING_PRODUCER)
+	if (rival_awaits_room(s))
 		return room(q) < w->stage->rival.parts[0].iov_len + SH_LINE;
 	return shmq_stat_group(q, 0, &g) == 1 && !g.lag_bytes && !g.held_bytes;
 }
@@ -164,7 +167,7 @@ static bool may_be_unrung(struct shmq *q, const struct state *s)
 {
 	struct shmq_group_info g = SHMQ_GROUP_INFO_INIT;
 
-	return s->rival == RIVAL_SLEEPING_CONSUMER && s->row->sends &&
+	return rival_awaits_message(s) && s->row->sends &&
 	       shmq_stat_group(q, 0, &g) == 1 && !g.held_bytes;
 }
 

@@ -15,6 +15,8 @@ struct part {
 static const struct part parts[] = {
 	{ step_sending, &step_sending_count },
 	{ step_receiving, &step_receiving_count },
+	{ step_descriptors, &step_descriptors_count },
+	{ step_groups, &step_groups_count },
 	{ step_members, &step_members_count },
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The table of operations. Whoever adds one adds a row to step_sending.c,
- * step_receiving.c or step_members.c: what it needs to be open, how its queue
+ * step_receiving.c, step_descriptors.c, step_groups.c or step_members.c: what it needs to be open, how its queue
  * is prepared beyond the state, and the call itself.
  */
 #ifndef STEP_ROWS_H
@@ -10,6 +10,7 @@
 #include "step_actor.h"
 
 #define QUEUE_NAME "q"
+#define SECOND "second" /* a group beside the default */
 
 #define NEEDS_QUEUE 0x1u    /* the handle */
 #define NEEDS_PRODUCER 0x2u /* handle and producer */
@@ -41,7 +42,8 @@ enum {
 
 /*
  * Another member. Stopped ones live, dead ones were killed just before, both at
- * some place of their operation. Sleeping ones wait for a message, or for room.
+ * some place of their operation. Sleeping ones wait for a message, or for room;
+ * polling ones too, for their descriptor.
  */
 enum {
 	RIVAL_NONE,
@@ -51,6 +53,8 @@ enum {
 	RIVAL_DEAD_CONSUMER,
 	RIVAL_SLEEPING_PRODUCER,
 	RIVAL_SLEEPING_CONSUMER,
+	RIVAL_POLLING_PRODUCER,
+	RIVAL_POLLING_CONSUMER,
 	RIVALS
 };
 
@@ -64,7 +68,8 @@ enum {
 #define RIVALS_STOPPED                                                         \
 	(BIT(RIVAL_STOPPED_PRODUCER) | BIT(RIVAL_STOPPED_CONSUMER))
 #define RIVALS_ASLEEP                                                          \
-	(BIT(RIVAL_SLEEPING_PRODUCER) | BIT(RIVAL_SLEEPING_CONSUMER))
+	(BIT(RIVAL_SLEEPING_PRODUCER) | BIT(RIVAL_SLEEPING_CONSUMER) |         \
+	 BIT(RIVAL_POLLING_PRODUCER) | BIT(RIVAL_POLLING_CONSUMER))
 #define ALONE BIT(RIVAL_NONE)
 
 struct preparing;
@@ -80,6 +85,8 @@ struct row {
 	unsigned skips;       /* numbers it may use up besides */
 	int error;            /* an error it may return, besides -EAGAIN */
 	unsigned max_members; /* of its queue; 0: MEMBERS */
+	unsigned max_groups;  /* likewise; 0: 1. With 2 there may be SECOND */
+	const char *group;    /* of its consumer; NULL: the default */
 
 	void (*prepare)(struct preparing *);
 	int (*ready)(struct actor *); /* -ECANCELED: not in this state */
@@ -97,6 +104,10 @@ extern const struct row step_sending[];
 extern const unsigned step_sending_count;
 extern const struct row step_receiving[];
 extern const unsigned step_receiving_count;
+extern const struct row step_descriptors[];
+extern const unsigned step_descriptors_count;
+extern const struct row step_groups[];
+extern const unsigned step_groups_count;
 extern const struct row step_members[];
 extern const unsigned step_members_count;
 

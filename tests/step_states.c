@@ -18,7 +18,9 @@ const char *const step_rival_names[RIVALS] = { "alone",
 					       "dead-producer",
 					       "dead-consumer",
 					       "sleeping-producer",
-					       "sleeping-consumer" };
+					       "sleeping-consumer",
+					       "polling-producer",
+					       "polling-consumer" };
 
 static const uint64_t kind_flags[KINDS] = {
 	0, SHMQ_SINGLE_PRODUCER, SHMQ_SINGLE_CONSUMER,
@@ -37,10 +39,21 @@ bool rival_is_dead(const struct state *s)
 	       s->rival == RIVAL_DEAD_CONSUMER;
 }
 
-bool rival_is_asleep(const struct state *s)
+bool rival_awaits_message(const struct state *s)
+{
+	return s->rival == RIVAL_SLEEPING_CONSUMER ||
+	       s->rival == RIVAL_POLLING_CONSUMER;
+}
+
+bool rival_awaits_room(const struct state *s)
 {
 	return s->rival == RIVAL_SLEEPING_PRODUCER ||
-	       s->rival == RIVAL_SLEEPING_CONSUMER;
+	       s->rival == RIVAL_POLLING_PRODUCER;
+}
+
+bool rival_is_asleep(const struct state *s)
+{
+	return rival_awaits_message(s) || rival_awaits_room(s);
 }
 
 bool rival_has_places(const struct state *s)
@@ -57,6 +70,8 @@ const struct row *rival_row(const struct state *s)
 		[RIVAL_DEAD_CONSUMER] = &step_rival_consumer,
 		[RIVAL_SLEEPING_PRODUCER] = &step_sleeping_producer,
 		[RIVAL_SLEEPING_CONSUMER] = &step_sleeping_consumer,
+		[RIVAL_POLLING_PRODUCER] = &step_polling_producer,
+		[RIVAL_POLLING_CONSUMER] = &step_polling_consumer,
 	};
 
 	return rows[s->rival];
@@ -74,11 +89,9 @@ static bool has_place(const struct state *s)
 	bool one_consumer = kind_flags[s->kind] & SHMQ_SINGLE_CONSUMER ||
 			    s->kind == KIND_MPXC;
 
-	if (s->rival == RIVAL_STOPPED_PRODUCER ||
-	    s->rival == RIVAL_SLEEPING_PRODUCER)
+	if (s->rival == RIVAL_STOPPED_PRODUCER || rival_awaits_room(s))
 		return !(one_producer && s->row->needs & NEEDS_PRODUCER);
-	if (s->rival == RIVAL_STOPPED_CONSUMER ||
-	    s->rival == RIVAL_SLEEPING_CONSUMER)
+	if (s->rival == RIVAL_STOPPED_CONSUMER || rival_awaits_message(s))
 		return !(one_consumer && s->row->needs & NEEDS_CONSUMER);
 	return true;
 }
@@ -86,11 +99,11 @@ static bool has_place(const struct state *s)
 /* Somebody sleeps only where the operation could wake it. */
 static bool can_wake(const struct state *s)
 {
-	if (s->rival == RIVAL_SLEEPING_CONSUMER)
+	if (rival_awaits_message(s))
 		return s->fill == FILL_EMPTY &&
 		       (s->row->rivals ||
 			s->row->needs & (NEEDS_PRODUCER | REMOVES_QUEUE));
-	if (s->rival == RIVAL_SLEEPING_PRODUCER)
+	if (rival_awaits_room(s))
 		return s->fill == FILL_FULL &&
 		       (s->row->rivals ||
 			s->row->needs & (NEEDS_CONSUMER | REMOVES_QUEUE));
@@ -149,7 +162,7 @@ void state_attr(const struct state *s, struct shmq_attr *attr)
 	attr->capacity = CAPACITY;
 	attr->flags = kind_flags[s->kind];
 	attr->max_members = s->row->max_members ? s->row->max_members : MEMBERS;
-	attr->max_groups = 1;
+	attr->max_groups = s->row->max_groups ? s->row->max_groups : 1;
 }
 
 unsigned state_consumer_flags(const struct state *s)

@@ -53,6 +53,8 @@ bool state_parse(struct state *s, const char *name);
 bool rival_is_stopped(const struct state *s);
 bool rival_is_dead(const struct state *s);
 bool rival_is_asleep(const struct state *s);
+bool rival_awaits_message(const struct state *s);
+bool rival_awaits_room(const struct state *s);
 /* Is it at one place of a trace? */
 bool rival_has_places(const struct state *s);
 const struct row *rival_row(const struct state *s);

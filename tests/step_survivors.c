@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "handle.h"
+#include "step_second.h"
 #include "step_survivors.h"
 
 #define SENDS 5
@@ -24,6 +25,7 @@ struct survivor {
 	struct shmq *q;
 	struct shmq_producer *p; /* either may be left to a rival */
 	struct shmq_consumer *c;
+	struct second second;
 	bool first;
 	unsigned variant;
 	uint64_t last_seq1; /* of what came unflagged */
@@ -48,7 +50,7 @@ static bool join_producers(struct survivor *s)
 	int r;
 
 	/* Whoever waits for room gets it from receivers. */
-	if (s->first && s->state->rival == RIVAL_SLEEPING_PRODUCER)
+	if (s->first && rival_awaits_room(s->state))
 		return true;
 	s->l->doing = "shmq_producer_open";
 	r = shmq_producer_open(&s->p, s->q, 0);
@@ -60,10 +62,10 @@ static bool join_consumers(struct survivor *s)
 {
 	int r;
 
-	if (s->first && s->state->rival == RIVAL_SLEEPING_CONSUMER)
+	if (s->first && rival_awaits_message(s->state))
 		return true;
 	s->l->doing = "shmq_consumer_open";
-	r = shmq_consumer_open(&s->c, s->q, NULL,
+	r = shmq_consumer_open(&s->c, s->q, s->state->row->group,
 			       state_consumer_flags(s->state));
 	return (r == -EBUSY && may_be_busy(s, RIVAL_STOPPED_CONSUMER)) ||
 	       !fails(s, "consumer_open", r);
@@ -82,7 +84,11 @@ static bool come(struct survivor *s)
 	if (s->state->row->needs & REMOVES_QUEUE &&
 	    (fstat(shmq_fd(s->q), &st) < 0 || st.st_ino != s->file->ino))
 		ledger_forget(s->l);
-	return join_producers(s) && join_consumers(s);
+	s->second = (struct second){ .state = s->state, .l = s->l, .q = s->q };
+	if (!join_producers(s) || !join_consumers(s))
+		return false;
+	second_join(&s->second);
+	return true;
 }
 
 /* 1: something came; 0: nothing; a negative errno. */
@@ -158,6 +164,7 @@ static bool send_some(struct survivor *s)
 		s->l->entries[id + sent].sent = ENTRY_TRIED;
 		r = shmq_send(s->p, buf, message_size(id + sent), SHMQ_NOWAIT);
 		if (r == 0) {
+			second_note_sent(&s->second, id + sent);
 			s->l->entries[id + sent++].sent = ENTRY_SENT;
 			continue;
 		}
@@ -166,6 +173,7 @@ static bool send_some(struct survivor *s)
 			return !fails(s, "send", r);
 		if (s->first)
 			return true;
+		second_drain(&s->second);
 		r = receive(s, PATIENCE_NS);
 		if (fails(s, "full, and receiving", r))
 			return false;
@@ -288,6 +296,8 @@ static void meet_first(struct survivor *s)
 	if (come(s) && send_some(s) && drain(s) &&
 	    (s->variant & 1 || !fails(s, "recover", shmq_recover(s->q))))
 		drain(s);
+	if (s->q)
+		second_leave(&s->second, false);
 	leave(s);
 }
 
@@ -300,8 +310,10 @@ static void meet_last(struct survivor *s)
 	while (ledger_owed(s->l) && !s->l->broken[0])
 		if (fails(s, "receiving what is owed", receive(s, PATIENCE_NS)))
 			return;
-	if (!drain(s) || !check_recover(s) || !drain(s) ||
-	    !check_stat(s, 2, &numbers))
+	if (!drain(s) || !check_recover(s) || !drain(s))
+		return;
+	second_leave(&s->second, true);
+	if (!check_stat(s, 2, &numbers))
 		return;
 	ledger_close(s->l, numbers);
 	if (!check_room(s))

@@ -107,7 +107,8 @@ the_transports_are_listed() {
 	expect 0 list
 	for name in line lines memcpy futex pipe fifo unix-stream \
 		unix-seqpacket unix-dgram mq sysv eventfd tcp spsc vyukov \
-		shmq shmq-batch shmq-place shmq-1 shmq-1-batch shmq-1-place; do
+		shmq shmq-batch shmq-place shmq-1 shmq-1-batch shmq-1-place \
+		shmq-epoll eventfd-epoll; do
 		grep -q "^$name " "$work/out" || fail "$name is not listed"
 	done
 	expect 0 list --peers
@@ -142,8 +143,9 @@ waking_is_measured() {
 	json wake size_bytes p50_ns p90_ns p99_ns max_ns idle_cpu \
 		calls_send_awake calls_recv_awake calls_send_asleep \
 		calls_recv_asleep ratio -- --transports \
-		futex,shmq,shmq-1-place,pipe,eventfd,unix-dgram,spsc
-	measured futex shmq shmq-1-place pipe eventfd unix-dgram
+		futex,shmq,shmq-1-place,pipe,eventfd,unix-dgram,spsc,shmq-epoll,eventfd-epoll
+	measured futex shmq shmq-1-place pipe eventfd unix-dgram \
+		shmq-epoll eventfd-epoll
 	has rows 'spsc not measured'
 }
 

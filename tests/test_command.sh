@@ -79,7 +79,7 @@ wrong_usage_exits_with_2_and_help_with_0() {
 	out_has "Examples:"
 	expect 0 --version
 	out_has "shmq "
-	for verb in create send recv stat ls resize set rm; do
+	for verb in create send recv dump stat ls resize set rm; do
 		expect 2 $verb --nonsense
 		err_has "shmq $verb: "
 		expect 0 $verb --help
@@ -104,6 +104,9 @@ wrong_usage_exits_with_2_and_help_with_0() {
 	expect 2 recv q --count
 	expect 2 recv q --raw --json
 	expect 2 recv q --raw=yes
+	expect 2 recv q --tap --group g
+	expect 2 dump q --raw --json
+	expect 2 dump q --count 0
 	expect 2 send q m --block 4K
 	expect 2 create q --mode 9
 	expect 2 create ..
@@ -488,6 +491,56 @@ attributes_are_set_and_shown() {
 	expect 0 rm q
 }
 
+an_overwriting_queue_keeps_the_last_and_says_what_is_lost() {
+	expect 0 create q --overwrite --capacity 4096 --single-producer
+	expect 1 recv q --tap --timeout 0.01
+	seq 0 99 | "$SHMQ" send q || fail "send"
+	seq 36 99 >"$work/want"
+	expect 0 recv q --tap --show-lost
+	cmp -s "$work/want" "$work/out" || fail "the tap saw something else"
+	err_has "lost 0 messages in all"
+	chmod 400 "$SHMQ_DIR/q"
+	expect 0 dump q
+	cmp -s "$work/want" "$work/out" || fail "dump shows something else"
+	expect 0 dump q --json --count 1
+	out_has '"seq":36'
+	chmod 600 "$SHMQ_DIR/q"
+	expect 0 recv q --show-lost
+	cmp -s "$work/want" "$work/out" || fail "recv has something else"
+	err_has "lost 36 messages before number 36"
+	err_has "lost 36 messages in all"
+	expect 1 recv q
+	expect 0 dump q --raw --count 2
+	[ "$(cat "$work/out")" = 3637 ] || fail "dump --raw"
+	expect 0 rm q
+}
+
+a_dump_names_what_is_damaged_and_goes_on_behind_it() {
+	for kind in --overwrite --topic ''; do
+		rm -f "$SHMQ_DIR/q"
+		# shellcheck disable=SC2086 # no kind is no word
+		expect 0 create q $kind --capacity 4096
+		expect 0 group add q g
+		seq 0 9 | "$SHMQ" send q || fail "send"
+		size=$(stat -c %s "$SHMQ_DIR/q")
+		printf 'scribble' | dd of="$SHMQ_DIR/q" bs=1 conv=notrunc \
+			seek=$((size - 4096 + 4 * 64)) 2>/dev/null
+		cp "$SHMQ_DIR/q" "$work/before"
+		expect 3 dump q
+		seq 0 9 | grep -v 4 | cmp -s - "$work/out" ||
+			fail "dump $kind shows something else"
+		err_has "damaged at position 256: 1 number passed over"
+		expect 3 dump q --json
+		out_has '"gap":"damaged","position":256,"numbers":1'
+		cmp -s "$work/before" "$SHMQ_DIR/q" || fail "dump changed it"
+	done
+	rm -f "$SHMQ_DIR/q"
+	expect 0 create q
+	expect 0 dump q
+	out_is '' dump
+	expect 0 rm q
+}
+
 what_is_not_a_queue_is_refused() {
 	head -c 100000 /dev/urandom >"$SHMQ_DIR/junk"
 	: >"$SHMQ_DIR/empty"
@@ -500,6 +553,7 @@ what_is_not_a_queue_is_refused() {
 		err_has "shmq stat: $name: "
 		expect 3 send $name m
 		expect 3 recv $name
+		expect 3 dump $name
 		expect 3 send $name --create m
 	done
 	expect 3 rm junk
@@ -509,6 +563,53 @@ what_is_not_a_queue_is_refused() {
 	grep -q 'junk\|empty\|fifo' "$work/out" && fail "ls shows other files"
 	expect 0 ls --json
 	out_has '"damaged": true'
+	rm -f "$SHMQ_DIR"/*
+}
+
+# Somebody dies with a message half sent: doctor mends it, and says so.
+a_doctor_mends_what_the_dead_left() {
+	expect 0 create ward
+	expect 0 send ward one
+	expect 0 doctor ward
+	out_is 'ward: sound\n' doctor
+	expect 0 doctor --json ward
+	out_has '"verdict": "sound"'
+	mkfifo "$work/ward"
+	exec 3<>"$work/ward"
+	"$SHMQ" send ward <"$work/ward" &
+	sender=$!
+	background="$background $sender"
+	until [ "$("$SHMQ" stat --json ward | grep -c '"role": "producer"')" = 1 ]
+	do
+		:
+	done
+	kill -KILL $sender
+	wait $sender 2>/dev/null
+	exec 3>&-
+	expect 0 doctor ward
+	out_has 'ward: mended'
+	out_has 'is dead'
+	expect 0 doctor ward
+	out_is 'ward: sound\n' doctor
+	expect 0 recv ward
+	out_is 'one\n' recv
+	expect 1 doctor nobody
+	expect 2 doctor
+	expect 2 doctor ward other
+	# Zeros over the header, and over a group's name.
+	dd if=/dev/zero of="$SHMQ_DIR/ward" bs=1 seek=5264 count=32 \
+		conv=notrunc 2>/dev/null
+	expect 3 doctor ward
+	out_has 'ward: damaged'
+	out_has 'group 0: its name is no name'
+	expect 3 doctor --json ward
+	out_has '"kind": "damage"'
+	dd if=/dev/zero of="$SHMQ_DIR/ward" bs=8 seek=3 count=1 conv=notrunc \
+		2>/dev/null
+	expect 3 doctor ward
+	err_has 'checksum'
+	expect 3 doctor --json ward
+	out_has 'checksum'
 	rm -f "$SHMQ_DIR"/*
 }
 
@@ -528,5 +629,8 @@ signals_end_it_between_two_messages
 every_group_gets_every_line
 a_queue_is_resized_with_messages_in_it
 attributes_are_set_and_shown
+an_overwriting_queue_keeps_the_last_and_says_what_is_lost
+a_dump_names_what_is_damaged_and_goes_on_behind_it
 what_is_not_a_queue_is_refused
+a_doctor_mends_what_the_dead_left
 exit $failed

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cursor.h"
+#include "handle.h"
 #include "support.h"
 
 #define NOTICED_NS INT64_C(5000000000)
@@ -274,6 +276,72 @@ static void a_poller_gets_past_a_dead_producer(void **state)
 	}
 }
 
+/* ------------------------------------------- nobody else is there to ring */
+
+static void fill_and_wait_for_room(void *arg)
+{
+	struct shmq_producer *p = producer_join(arg);
+
+	while (shmq_send(p, NULL, 0, SHMQ_NOWAIT) == 0)
+		;
+	must_be(shmq_send(p, NULL, 0, SHMQ_FOREVER), 0);
+}
+
+static void claim_and_stay(void *arg)
+{
+	void *out;
+
+	must_be(shmq_reserve(producer_join(arg), 8, &out, SHMQ_NOWAIT), 0);
+	pause();
+}
+
+/*
+ * A topic without groups keeps nothing, so what is full is so because of an
+ * open claim; its owner dies when the other one already sleeps.
+ */
+static void whoever_waits_for_a_claim_alone_notices_its_end(void **state)
+{
+	struct shmq *q = queue_anonymous(4096, SHMQ_TOPIC);
+	pid_t owner = child_start(claim_and_stay, q), waiter;
+
+	(void)state;
+	while (stat_of(q).sent_messages == 0)
+		nap();
+	waiter = child_start(fill_and_wait_for_room, q);
+	wait_for_sleepers(q, SHMQ_ROLE_PRODUCER, 1);
+	child_kill(owner);
+	child_join(waiter);
+	must(shmq_recover(q) >= 0);
+	shmq_close(q);
+}
+
+/* It has made room, and dies before it rings. */
+static void make_room_and_die(void *arg)
+{
+	struct shmq *q = arg;
+	struct sh_cursor *cursor = &q->seg->groups[0].cursor;
+	struct cursor at;
+
+	consumer_join(q, 0);
+	at = cursor_load(cursor);
+	must(cursor_swap(cursor, at,
+			 (struct cursor){ at.pos + SH_LINE, at.seq + 1,
+					  SH_NOBODY }));
+}
+
+static void a_consumer_that_joined_and_died_leaves_nobody_asleep(void **state)
+{
+	struct shmq *q = queue_anonymous(4096, 0);
+	pid_t waiter = child_start(fill_and_wait_for_room, q);
+
+	(void)state;
+	wait_for_sleepers(q, SHMQ_ROLE_PRODUCER, 1);
+	child_run(make_room_and_die, q);
+	child_join(waiter);
+	must(shmq_recover(q) >= 0);
+	shmq_close(q);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -285,6 +353,10 @@ int main(void)
 			a_producer_waits_behind_a_dead_consumer_no_longer),
 		TEST_IN_DIRECTORY(a_poller_gets_what_a_dead_consumer_held),
 		TEST_IN_DIRECTORY(a_poller_gets_past_a_dead_producer),
+		TEST_IN_DIRECTORY(
+			whoever_waits_for_a_claim_alone_notices_its_end),
+		TEST_IN_DIRECTORY(
+			a_consumer_that_joined_and_died_leaves_nobody_asleep),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

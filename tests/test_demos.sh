@@ -271,7 +271,31 @@ a_server_has_sockets_and_a_queue() {
 	no_queue_is_left epollserver
 }
 
+a_flight_recorder_tells_what_came_last() {
+	"$DEMO/blackbox" box 5000 >"$work/out" 2>&1 &
+	wait $! 2>/dev/null
+	[ $? -eq 137 ] || fail "blackbox was not killed"
+	"$SHMQ" dump box >"$work/out" || fail "dump: exit status $?"
+	tail -n 1 "$work/out" | grep -q ' 4999: ' || fail "the last event"
+	sed 's/.* \([0-9]*\): .*/\1/' "$work/out" >"$work/numbers"
+	seq "$(head -n 1 "$work/numbers")" 4999 | cmp -s - "$work/numbers" ||
+		fail "the events before it"
+	"$SHMQ" rm box || fail "rm"
+	no_queue_is_left blackbox
+}
+
+subscribers_get_what_they_are_fast_enough_for() {
+	demo topic prices 20000
+	[ "$(grep -c 'all accounted for' "$work/out")" = 3 ] || {
+		fail "topic"
+		cat "$work/out"
+	}
+	no_queue_is_left topic
+}
+
 event_loops_print_what_is_sent
+a_flight_recorder_tells_what_came_last
+subscribers_get_what_they_are_fast_enough_for
 python_prints_what_is_sent
 a_server_has_sockets_and_a_queue
 a_consumer_receives_what_a_later_producer_sends

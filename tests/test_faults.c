@@ -79,8 +79,18 @@ WRAPPED(void *, calloc, CALL_CALLOC, NULL, (size_t n, size_t size), (n, size))
 WRAPPED(void *, malloc, CALL_MALLOC, NULL, (size_t size), (size))
 WRAPPED(int, memfd_create, CALL_MEMFD, -1, (const char *name, unsigned flags),
 	(name, flags))
-WRAPPED(int, posix_fallocate, CALL_FALLOCATE, with, (int fd, off_t at, off_t n),
-	(fd, at, n))
+/* What another thread does while storage is allocated; or NULL. */
+static void (*meanwhile)(void);
+
+int __real_posix_fallocate(int fd, off_t at, off_t n);
+int __wrap_posix_fallocate(int fd, off_t at, off_t n);
+int __wrap_posix_fallocate(int fd, off_t at, off_t n)
+{
+	if (meanwhile)
+		meanwhile();
+	return fails(CALL_FALLOCATE) ? with : __real_posix_fallocate(fd, at, n);
+}
+
 WRAPPED(int, fallocate, CALL_FILL, -1, (int fd, int how, off_t at, off_t n),
 	(fd, how, at, n))
 WRAPPED(int, linkat, CALL_LINKAT, -1,
@@ -410,6 +420,33 @@ static void run_without_standard_files(void *arg)
 }
 
 /* Or what such a program prints would go into the queue. */
+static void do_nothing(void *arg)
+{
+	(void)arg;
+}
+
+static void open_another_and_fork(void)
+{
+	shmq_close(queue_open("another"));
+	child_run(do_nothing, NULL);
+	fired = true;
+}
+
+/* A large queue takes its time: no lock is held over that. */
+static void making_a_queue_is_in_nobodys_way(void **state)
+{
+	(void)state;
+	shmq_close(queue_create("another", CAPACITY, 0));
+	fired = false;
+	meanwhile = open_another_and_fork;
+	shmq_close(queue_create("q", CAPACITY, 0));
+	shmq_close(queue_anonymous(CAPACITY, 0));
+	meanwhile = NULL;
+	must(fired);
+	must_be(shmq_unlink("q"), 0);
+	must_be(shmq_unlink("another"), 0);
+}
+
 static void standard_descriptors_are_never_taken(void **state)
 {
 	(void)state;
@@ -472,6 +509,7 @@ int main(void)
 		TEST_IN_DIRECTORY(without_proc_nobody_can_be_a_member),
 		TEST_IN_DIRECTORY(a_sparse_copy_is_filled),
 		TEST_IN_DIRECTORY(who_may_not_write_a_queue_may_remove_it),
+		TEST_IN_DIRECTORY(making_a_queue_is_in_nobodys_way),
 		TEST_IN_DIRECTORY(standard_descriptors_are_never_taken),
 		TEST_IN_DIRECTORY(huge_pages_and_touched_pages),
 		TEST_IN_DIRECTORY(

@@ -234,6 +234,47 @@ static void generations_of_the_dead_lose_nothing(void **state)
 	shared_free(out, 1024);
 }
 
+/*
+ * Of several spans that came back, the first has been received: the ring still
+ * ends before the second.
+ */
+static void what_is_left_of_several_spans_is_not_written_over(void **state)
+{
+	struct shmq *q = queue_anonymous(4096, 0);
+	struct shmq_producer *p = producer_join(q);
+	struct shmq_consumer *one = consumer_join(q, 0);
+	struct shmq_consumer *two = consumer_join(q, 0);
+	struct shmq_msg msg;
+	int sent = 0, got;
+
+	(void)state;
+	for (int i = 0; i < 5; i++)
+		must_be(shmq_send(p, &i, sizeof(i), SHMQ_NOWAIT), 0);
+	/* It holds 0, 2 and 4. */
+	for (int i = 0; i < 5; i++)
+		if (i % 2)
+			must_be(shmq_recv(two, &got, sizeof(got), SHMQ_NOWAIT),
+				sizeof(got));
+		else
+			must_be(shmq_receive(one, &msg, 1, SHMQ_NOWAIT), 1);
+	shmq_consumer_close(one);
+	must_be(shmq_recv(two, &got, sizeof(got), SHMQ_NOWAIT), sizeof(got));
+	must_be(got, 0);
+	for (int i = 5; shmq_send(p, &i, sizeof(i), SHMQ_NOWAIT) == 0; i++)
+		sent++;
+	/* All lines but those from message 2 to 4. */
+	must_be(sent, 4096 / 64 - 3);
+	for (int i = 2; i < 5; i += 2) {
+		must_be(shmq_receive(two, &msg, 1, SHMQ_NOWAIT), 1);
+		must_be(msg.flags, SHMQ_REDELIVERED);
+		must_be(*(const int *)msg.data, i);
+		must_be(shmq_release(two), 0);
+	}
+	shmq_producer_close(p);
+	shmq_consumer_close(two);
+	shmq_close(q);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -242,6 +283,8 @@ int main(void)
 		TEST_IN_DIRECTORY(kinds_of_consumers_follow_each_other),
 		TEST_IN_DIRECTORY(skipped_records_do_not_come_back),
 		TEST_IN_DIRECTORY(generations_of_the_dead_lose_nothing),
+		TEST_IN_DIRECTORY(
+			what_is_left_of_several_spans_is_not_written_over),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

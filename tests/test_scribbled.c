@@ -6,6 +6,7 @@
 #include "layout.h"
 #include "segment.h"
 #include "handle.h"
+#include "producer.h"
 #include "support.h"
 
 static void must_be_alone(void *arg)
@@ -68,12 +69,30 @@ static void a_producer_leaves_as_a_producer(void **state)
 	shmq_close(q);
 }
 
+/* Its producer lives, and has said that it is there: nobody will write it. */
+static void a_stamp_that_is_gone_is_not_waited_for(void **state)
+{
+	struct shmq *q = queue_anonymous(4096, SHMQ_SINGLE_PRODUCER);
+	struct shmq_producer *p = producer_join(q);
+	struct shmq_consumer *c = consumer_join(q, 0);
+	char buf[8];
+
+	(void)state;
+	must_be(shmq_send(p, "x", 1, SHMQ_NOWAIT), 0);
+	store_relaxed((_Atomic uint64_t *)(void *)p->ring.base, 0);
+	must_be(shmq_recv(c, buf, sizeof(buf), PATIENCE_NS), -EBADMSG);
+	shmq_producer_close(p);
+	shmq_consumer_close(c);
+	shmq_close(q);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST_IN_DIRECTORY(a_consumer_leaves_its_own_group),
 		TEST_IN_DIRECTORY(a_consumer_leaves_as_a_consumer),
 		TEST_IN_DIRECTORY(a_producer_leaves_as_a_producer),
+		TEST_IN_DIRECTORY(a_stamp_that_is_gone_is_not_waited_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

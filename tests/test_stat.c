@@ -276,7 +276,6 @@ static void wrong_openings_are_refused(void **state)
 	must_be(shmq_consumer_open(&c, q, "", 0), -EINVAL);
 	must_be(shmq_consumer_open(&c, q, NULL, SHMQ_OLDEST | SHMQ_NEWEST),
 		-EINVAL);
-	must_be(shmq_consumer_open(&c, q, NULL, SHMQ_TAP), -EOPNOTSUPP);
 	must_be(shmq_consumer_open(&c, q, "0123456789abcdef0123456789abcdef",
 				   0),
 		-ENAMETOOLONG);

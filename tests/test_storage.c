@@ -93,8 +93,6 @@ static void a_bad_attribute_is_refused(void **state)
 		{ { sizeof(struct shmq_attr), 0, 0, 0, UINT32_MAX }, -EINVAL },
 		{ { 0, 0, 0, 0, 0 }, -EINVAL },
 		{ { sizeof(struct shmq_attr) - 1, 0, 0, 0, 0 }, -EINVAL },
-		{ { sizeof(struct shmq_attr), 0, SHMQ_OVERWRITE, 0, 0 },
-		  -EOPNOTSUPP },
 	};
 
 	(void)state;

@@ -72,6 +72,21 @@ static void report(int64_t second, const struct torture_sums *sums)
 	       sums->redelivered, sums->lives, sums->longest_ns / 1000000);
 }
 
+/* The end of one takes time in which nobody attends to the others. */
+static const char *renew(unsigned which, struct chance *chance,
+			 struct torture_sums *sums)
+{
+	int64_t begun_ns = clock_now_ns();
+	const char *wrong = arena_end(&arenas[which], sums);
+
+	if (wrong)
+		return wrong;
+	for (unsigned i = 0; i < KINDS; i++)
+		arenas[i].seen_ns += clock_now_ns() - begun_ns;
+	begin(which, chance);
+	return NULL;
+}
+
 static void run(int64_t seconds, struct chance *chance)
 {
 	int64_t begun_ns = clock_now_ns(), said = 0, now;
@@ -84,11 +99,8 @@ static void run(int64_t seconds, struct chance *chance)
 		reap();
 		for (unsigned i = 0; i < KINDS && !wrong; i++) {
 			wrong = arena_disturb(&arenas[i], &sums);
-			if (!wrong && now > arenas[i].ends_ns) {
-				wrong = arena_end(&arenas[i], &sums);
-				if (!wrong)
-					begin(i, chance);
-			}
+			if (!wrong && now > arenas[i].ends_ns)
+				wrong = renew(i, chance, &sums);
 			if (wrong)
 				give_up(wrong, i);
 		}

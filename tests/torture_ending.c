@@ -117,28 +117,55 @@ static const char *run_drain(struct arena *a)
 	return status ? "who received the rest has failed" : NULL;
 }
 
+/* Whoever waits for room waits in vain where nobody receives. */
+static const char *keep_receivers(struct arena *a)
+{
+	int status;
+
+	for (unsigned i = a->senders; i < arena_seats(a) && !a->removed; i++) {
+		struct seat *s = &a->seats[i];
+
+		if (!arena_receives(a, i))
+			continue;
+		if (s->pid && waitpid(s->pid, &status, WNOHANG) == s->pid) {
+			s->pid = 0;
+			if (status)
+				return "a receiver has failed";
+		}
+		if (!s->pid)
+			seat_start(a, i);
+	}
+	return NULL;
+}
+
+static const char *wait_for_sender(struct arena *a, struct seat *s,
+				   int64_t deadline)
+{
+	int status = 0;
+
+	while (s->pid && waitpid(s->pid, &status, WNOHANG) != s->pid) {
+		const char *wrong = keep_receivers(a);
+
+		if (wrong)
+			return wrong;
+		if (clock_now_ns() > deadline)
+			return "a sender does not end";
+		nap();
+	}
+	s->pid = 0;
+	return status ? "a sender has failed" : NULL;
+}
+
 static const char *stop_players(struct arena *a)
 {
-	int64_t deadline = clock_now_ns() + 2 * PATIENCE_NS;
+	int64_t deadline = clock_now_ns() + PATIENCE_NS / 2;
 	const char *wrong = NULL;
-	int status;
 
 	store_release(&a->ledger->stop, true);
 	for (unsigned i = 0; i < arena_seats(a); i++)
 		seat_continue(&a->seats[i]);
-	/* Without receivers a sender may wait for ever. */
-	for (unsigned i = a->senders; i < arena_seats(a) && !a->removed; i++)
-		if (!a->seats[i].pid && arena_receives(a, i))
-			seat_start(a, i);
-	for (unsigned i = 0; i < a->senders; i++) {
-		if (!a->seats[i].pid)
-			continue;
-		if (wait_status(a->seats[i].pid, &status, deadline))
-			return "a sender does not end";
-		a->seats[i].pid = 0;
-		if (status)
-			return "a sender has failed";
-	}
+	for (unsigned i = 0; i < a->senders && !wrong; i++)
+		wrong = wait_for_sender(a, &a->seats[i], deadline);
 	for (unsigned i = a->senders; i < arena_seats(a) && !wrong; i++)
 		wrong = seat_kill(a, i);
 	return wrong;

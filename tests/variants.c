@@ -34,6 +34,7 @@ struct shmq *queue_create_at(const struct start *start, uint64_t capacity,
 {
 	struct shmq_attr attr = SHMQ_ATTR_INIT;
 	struct geometry geo;
+	struct blank blank;
 	struct segment *seg;
 	struct name name;
 
@@ -43,7 +44,8 @@ struct shmq *queue_create_at(const struct start *start, uint64_t capacity,
 	geo.start_pos = start->pos;
 	geo.start_seq = start->seq;
 	must_be(shmqi_name_resolve(&name, "q"), 0);
-	must_be(shmqi_segment_create(&seg, &name, 0600, &geo), 0);
+	must_be(shmqi_segment_blank(&blank, &name, 0600, &geo), 0);
+	must_be(shmqi_segment_create(&seg, &blank, &name, &geo), 0);
 	shmqi_segment_destroy(seg);
 	return queue_open("q");
 }

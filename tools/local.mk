@@ -6,6 +6,10 @@ bin_PROGRAMS += tools/shmq
 tools_shmq_SOURCES = \
 	tools/create.c \
 	tools/deadline.h \
+	tools/dump.c \
+	tools/doctor.c \
+	tools/findings.c \
+	tools/findings.h \
 	tools/facts.c \
 	tools/facts.h \
 	tools/fault.c \

@@ -144,6 +144,9 @@ static int end_of_messages(struct recv *r, int error)
 	case -ETIMEDOUT:
 		if (r->received)
 			return STATUS_DONE;
+		if (r->consumer_flags & SHMQ_TAP)
+			return fault_refused(r->verb, r->name,
+					     "there is nothing to see");
 		if (!shmq_stat(r->q, &st) && st.depth_messages)
 			return fault_refused(r->verb, r->name,
 					     "no message is ready: 'shmq stat' "
@@ -196,16 +199,6 @@ static int recv_all(struct recv *r)
 	return STATUS_DONE;
 }
 
-/* Why we are no consumer. */
-static int join_failed(struct recv *r, int error)
-{
-	if (error != -EOPNOTSUPP)
-		return fault_open(r->verb, r->name, error);
-	return fault_refused(r->verb, r->name,
-			     "this version of the library has no taps: "
-			     "leave out --tap");
-}
-
 static int recv_opened(struct recv *r)
 {
 	struct shmq_stat st = SHMQ_STAT_INIT;
@@ -216,7 +209,7 @@ static int recv_opened(struct recv *r)
 		error = shmq_consumer_open(&r->consumer, r->q, r->group,
 					   r->consumer_flags);
 	if (error)
-		return join_failed(r, error);
+		return fault_open(r->verb, r->name, error);
 	r->part_bytes = st.capacity_bytes / RING_PART;
 	error = output_init(&r->output, STDOUT_FILENO);
 	progress_init(&r->progress, !isatty(STDOUT_FILENO), 0);
@@ -304,13 +297,16 @@ static int run(const struct verb *verb, int argc, char **argv)
 	r.name = option_words(verb, argc, argv, 1, 1)[0];
 	if (r.raw && r.json)
 		return fault_usage(verb, "--raw and --json exclude each other");
+	if (r.group && r.consumer_flags & SHMQ_TAP)
+		return fault_usage(verb, "a tap has no group: leave out --tap, "
+					 "or --group");
 	error = stop_init();
 	if (error)
 		return fault(verb, r.name, error);
-	error = shmq_open(&r.q, r.name, 0, 0, NULL);
-	/* A tap may do with read permission. */
-	if (error == -EACCES && r.consumer_flags & SHMQ_TAP)
-		error = shmq_open(&r.q, r.name, SHMQ_RDONLY, 0, NULL);
+	/* A tap does with read permission, and cannot do more. */
+	error = shmq_open(&r.q, r.name,
+			  r.consumer_flags & SHMQ_TAP ? SHMQ_RDONLY : 0, 0,
+			  NULL);
 	if (error)
 		return fault_open(verb, r.name, error);
 	status = recv_opened(&r);

@@ -26,8 +26,10 @@ enum {
 extern const struct verb verb_create;
 extern const struct verb verb_send;
 extern const struct verb verb_recv;
+extern const struct verb verb_dump;
 extern const struct verb verb_stat;
 extern const struct verb verb_group;
+extern const struct verb verb_doctor;
 extern const struct verb verb_ls;
 extern const struct verb verb_resize;
 extern const struct verb verb_rm;

@@ -132,6 +132,14 @@ bool weave_cas128(struct sh_pair *p, struct pair expected, struct pair desired,
 	return true;
 }
 
+/* A fence that a mutant may lack. */
+void weave_fence_at(memory_order order, const char *where)
+{
+	if (weave_self() >= 0 && mutant_hits(where, WEAVE_RELAX))
+		return;
+	weave_fence(order);
+}
+
 /* Messages are copied word by word, without any order; their rest bytewise. */
 void weave_copy(void *to, const void *from, size_t n)
 {

@@ -31,6 +31,7 @@ uint64_t weave_rmw(volatile void *p, unsigned size, enum weave_rmw what,
 bool weave_cas(volatile void *p, unsigned size, uint64_t *expected,
 	       uint64_t desired, const char *where);
 void weave_fence(memory_order order);
+void weave_fence_at(memory_order order, const char *where);
 void weave_copy(void *to, const void *from, size_t n);
 
 #define WEAVE_TYPE(p) __typeof__(*(p) + 0)
@@ -54,7 +55,7 @@ void weave_copy(void *to, const void *from, size_t n);
 #undef atomic_fetch_or_explicit
 #define atomic_fetch_or_explicit(p, v, order) WEAVE_RMW(p, WEAVE_OR, v, order)
 #undef atomic_thread_fence
-#define atomic_thread_fence(order) weave_fence(order)
+#define atomic_thread_fence(order) weave_fence_at((order), __func__)
 #undef atomic_compare_exchange_weak_explicit
 #define atomic_compare_exchange_weak_explicit(p, expected, desired, yes, no)   \
 	weave_cas32((p), (expected), (desired), __func__)
@@ -72,6 +73,11 @@ static inline bool weave_cas32(volatile void *p, uint32_t *expected,
 static inline void compiler_fence(void)
 {
 	atomic_signal_fence(memory_order_seq_cst);
+}
+
+static inline void store_fence(void)
+{
+	weave_fence_at(memory_order_release, __func__);
 }
 
 static inline void full_fence(void)

@@ -334,6 +334,16 @@ int shmqi_views_enter(struct endpoint *ep, uint64_t pos, bool on_loan,
 	return 0;
 }
 
+void shmqi_views_add_reader(struct endpoint *ep)
+{
+	(void)ep;
+}
+
+void shmqi_views_remove_reader(struct endpoint *ep)
+{
+	(void)ep;
+}
+
 int shmqi_views_give_back(struct segment *seg, bool holding)
 {
 	(void)seg;

@@ -2,6 +2,7 @@
 /* Who meets whom. See weave.h. */
 #include <errno.h>
 
+#include "copies.h"
 #include "scenarios.h"
 #include "world.h"
 
@@ -62,6 +63,47 @@ static void closes(unsigned me)
 	world.processes[me].c = NULL;
 }
 
+/* Has the other one closed, and did it hold something? Seen as by a message. */
+static bool has_returned(unsigned other)
+{
+	const struct process *process = &world.processes[other];
+	bool returned = !process->c && process->holds && !weave_dead(other);
+
+	weave_learn(returned);
+	if (returned)
+		memory_meet();
+	return returned;
+}
+
+static void closes_and_says_so(unsigned me)
+{
+	closes(me);
+	memory_meet();
+}
+
+static unsigned redelivered(void)
+{
+	unsigned n = 0;
+
+	for (int i = 0; i < LETTERS; i++)
+		n += world.letters[i].again;
+	return n;
+}
+
+/* Busy, so that it never looks around: what came back comes first all the
+ * same. */
+static void takes_returned_first(unsigned me)
+{
+	for (int i = 0; i < 2; i++) {
+		bool returned = !redelivered() && has_returned(0);
+
+		letters_receive(me, 1, SHMQ_NOWAIT);
+		letters_release(me);
+		if (returned && !redelivered())
+			weave_wrong("what was returned does not come first");
+	}
+}
+
 /* If there is room. */
 static void tries_two(unsigned me)
 {
@@ -92,6 +134,13 @@ static void adopts_and_holds(unsigned me)
 			weave_wrong("what is held is written over");
 	}
 	world.letters[words[0]].done = 1;
+	letters_release(me);
+}
+
+/* One message, whole, or the news that it was written over. */
+static void reads_one(unsigned me)
+{
+	letters_receive(me, 1, SHMQ_NOWAIT);
 	letters_release(me);
 }
 
@@ -165,9 +214,9 @@ static void full_shared(void)
 }
 
 /* Letters lie there for two consumers. */
-static void two_consumers(void)
+static void two_consumers_of(uint64_t flags)
 {
-	world_create(0, EDGE, 7);
+	world_create(flags, EDGE, 7);
 	world_producer(SPARE);
 	for (unsigned i = 4; i < 7; i++)
 		world_send(SPARE, i);
@@ -175,6 +224,17 @@ static void two_consumers(void)
 	world.processes[SPARE].p = NULL;
 	world_consumer(0, 0);
 	world_consumer(1, 0);
+}
+
+static void two_consumers(void)
+{
+	two_consumers_of(0);
+}
+
+/* Nothing is written over, so nothing may be lost either. */
+static void two_who_copy(void)
+{
+	two_consumers_of(SHMQ_OVERWRITE);
 }
 
 static void two_consumers_and_a_rescuer(void)
@@ -201,6 +261,55 @@ static void returned_and_full(void)
 	letters_release(1);
 	shmq_consumer_close(world.processes[SPARE].c);
 	world.processes[SPARE].c = NULL;
+}
+
+/*
+ * Letter 4 is the oldest, and its line the next to be written over. A reader
+ * who is overtaken goes on at the tail at once: no walk round the ring here.
+ */
+static void oldest_is_next(uint64_t flags, unsigned consumer_flags)
+{
+	world_create(flags, EDGE, 7);
+	world_producer(0);
+	world_consumer(1, consumer_flags);
+	world_send(0, 4);
+	fill();
+	world.processes[1].c->copies->laps = 8;
+}
+
+static void overwriting(void)
+{
+	oldest_is_next(SHMQ_OVERWRITE, 0);
+}
+
+static void overwriting_and_tap(void)
+{
+	oldest_is_next(SHMQ_OVERWRITE, SHMQ_TAP);
+}
+
+/* The same where the producer has no claim slot, and nothing is kept. */
+static void single_and_tap(void)
+{
+	world_create(SHMQ_SINGLE_PRODUCER | SHMQ_SINGLE_CONSUMER, EDGE, 7);
+	world_producer(0);
+	world_consumer(1, SHMQ_TAP);
+	world_consumer(SPARE, 0);
+	world_send(0, 4);
+	fill();
+	while (letters_receive(SPARE, LETTERS, SHMQ_NOWAIT) > 0)
+		letters_release(SPARE);
+	shmq_consumer_close(world.processes[SPARE].c);
+	world.processes[SPARE].c = NULL;
+	world.letters[4].fresh = 0;
+	world.processes[1].c->copies->laps = 8;
+}
+
+/* What was written over need not come. */
+static void check_overwritten(void)
+{
+	for (unsigned i = 0; i < LETTERS; i++)
+		world.letters[i].done = 1;
+	world_check();
 }
 
 static void two_producers_and_a_rescuer(void)
@@ -292,6 +401,14 @@ const struct scenario scenarios[] = {
 	  world_check,
 	  QUICK,
 	  FULL },
+	{ "a consumer that closes and a busy one",
+	  2,
+	  two_consumers,
+	  { closes_and_says_so, takes_returned_first },
+	  world_idle,
+	  world_check,
+	  QUICK,
+	  FULL },
 	{ "two consumers and a rescuer",
 	  3,
 	  two_consumers_and_a_rescuer,
@@ -322,6 +439,46 @@ const struct scenario scenarios[] = {
 	  { sends_two, recovers, joins_and_receives },
 	  world_idle,
 	  world_check,
+	  QUICK,
+	  FULL },
+	{ "two consumers who copy and a rescuer",
+	  3,
+	  two_who_copy,
+	  { polls_two, borrows_two, recovers },
+	  world_idle,
+	  world_check,
+	  QUICK,
+	  FULL },
+	{ "two consumers who copy, one closes",
+	  2,
+	  two_who_copy,
+	  { closes, borrows_two },
+	  world_idle,
+	  world_check,
+	  QUICK,
+	  FULL },
+	{ "an overwriting producer and a reader",
+	  2,
+	  overwriting,
+	  { tries_two, reads_one },
+	  world_idle,
+	  check_overwritten,
+	  QUICK,
+	  FULL },
+	{ "an overwriting producer and a tap",
+	  2,
+	  overwriting_and_tap,
+	  { tries_two, reads_one },
+	  world_idle,
+	  check_overwritten,
+	  QUICK,
+	  FULL },
+	{ "a single producer and a tap",
+	  2,
+	  single_and_tap,
+	  { tries_two, reads_one },
+	  world_idle,
+	  check_overwritten,
 	  QUICK,
 	  FULL },
 	{ "no membarrier",

@@ -61,6 +61,7 @@ struct mutant {
 	const char *where; /* the function */
 	unsigned nth;      /* of how many accesses there ... */
 	unsigned of;       /* ... this one is meant; 0: all */
+	unsigned switches; /* that it takes at least; 0: as the scenario's */
 };
 
 struct bounds {

@@ -12,6 +12,44 @@
 struct world world;
 static struct world kept;
 
+/*
+ * What malloc and the like are here (local.mk): what is allocated in an
+ * execution is gone after it. Not part of the world, so that most executions
+ * need not put it back.
+ */
+#define HEAP_BYTES ((size_t)1 << 16)
+static _Alignas(16) char heap[HEAP_BYTES];
+static char kept_heap[HEAP_BYTES];
+
+void *weave_malloc(size_t bytes)
+{
+	size_t room = (bytes + 15) & ~(size_t)15;
+	void *p = heap + world.heap_used;
+
+	if (room > HEAP_BYTES - world.heap_used)
+		return NULL;
+	world.heap_used += room;
+	return p;
+}
+
+void *weave_calloc(size_t n, size_t bytes)
+{
+	void *p = weave_malloc(n * bytes);
+
+	return p ? memset(p, 0, n * bytes) : NULL;
+}
+
+/* Only to grow nothing: what waits in a consumer's copies is few here. */
+void *weave_reallocarray(void *old, size_t n, size_t bytes)
+{
+	return old ? NULL : weave_malloc(n * bytes);
+}
+
+void weave_free(void *p)
+{
+	(void)p;
+}
+
 void world_begin(void)
 {
 	memset(&world, 0, sizeof(world));
@@ -21,12 +59,14 @@ void world_begin(void)
 void world_keep(void)
 {
 	kept = world;
+	memcpy(kept_heap, heap, world.heap_used);
 	kernel_keep();
 }
 
 void world_restore(void)
 {
 	world = kept;
+	memcpy(heap, kept_heap, world.heap_used);
 }
 
 static void process_begin(unsigned who, uint64_t flags)
@@ -44,6 +84,7 @@ static void process_begin(unsigned who, uint64_t flags)
 	seg->control = &world.control;
 	seg->groups = world.groups;
 	seg->members = world.members;
+	seg->bounds = world.bounds;
 	seg->share_fd = seg->lease_fd = (int)who;
 	pthread_mutex_init(&seg->lock, NULL);
 	seg->endpoints = me->ours;

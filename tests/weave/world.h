@@ -52,11 +52,13 @@ struct world {
 	struct sh_control control;
 	struct sh_group groups[1];
 	_Alignas(64) struct sh_member members[ENTRIES];
+	struct sh_bound bounds[SH_BOUNDS];
 
 	_Alignas(64) char private[64];
 	struct process processes[PROCESSES];
 	struct letter_book letters[LETTERS];
 	bool no_membarrier;
+	size_t heap_used;
 };
 
 extern struct world world;

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What others returned, for consumers that copy: spans are adopted whole, as
+ * much of one as is still there is copied, and what was written over of it is
+ * lost. See copies.h.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "bounds.h"
+#include "copies.h"
+#include "copy.h"
+#include "returned.h"
+#include "wake.h"
+
+/* Overtaken so often, it must all be gone. */
+#define TRIES 16
+
+static int note(struct copies *copies, const struct found *found, uint64_t seq)
+{
+	struct shmq_msg *msg;
+
+	if (copies->pending_n == copies->pending_size) {
+		unsigned size = copies->pending_size ?
+					2 * copies->pending_size :
+					64;
+
+		msg = reallocarray(copies->pending, size, sizeof(*msg));
+		if (!msg)
+			return -ENOMEM;
+		copies->pending = msg;
+		copies->pending_size = size;
+	}
+	msg = &copies->pending[copies->pending_n];
+	msg_fill(msg, found, seq, true);
+	msg->data = shmqi_copies_room(copies, found->size);
+	if (!msg->data)
+		return -ENOMEM;
+	copy_racing((void *)(uintptr_t)msg->data, record_payload(found->record),
+		    found->size);
+	copies->pending_n++;
+	return 0;
+}
+
+/*
+ * Copy [at, end), moving at. 0, -ENOMEM, -EBADMSG; the latter perhaps for being
+ * late.
+ */
+static int copy_span(struct shmq_consumer *c, struct cursor *at, uint64_t end)
+{
+	struct found found;
+	int r;
+
+	while (at->pos < end) {
+		if (!record_published(&c->ring, at->pos, at->seq) ||
+		    !record_read(&c->ring, at->pos, &found) ||
+		    found.span > end - at->pos)
+			return -EBADMSG;
+		r = found.flags & SH_RECORD_SKIP ?
+			    0 :
+			    note(c->copies, &found, at->seq);
+		if (r)
+			return r;
+		at->pos += found.span;
+		at->seq += found.count;
+	}
+	return 0;
+}
+
+/* What was adopted becomes what waits to be given out, as far as it is there. */
+static int fetch(struct shmq_consumer *c, const struct adoption *a)
+{
+	struct sh_claim *claim = &c->claims[a->slots - 1];
+	struct copies *copies = c->copies;
+	struct cursor at = { a->pos, load_relaxed(&claim->seq), SH_NOBODY }, to;
+	uint64_t behind = at.seq + claim_numbers(claim);
+
+	for (unsigned laps = 0; laps < TRIES; laps++) {
+		struct cursor here = at;
+		int r;
+
+		copies->pending_n = copies->next = 0;
+		r = copy_span(c, &here, a->end);
+		if (!copies_overtaken(c, at.pos)) {
+			/* No memory: the rest goes down with its span. */
+			if (r)
+				count_lost(copies, behind - here.seq);
+			return r;
+		}
+		if (!shmqi_bounds_oldest(c->ep.seg, &c->ring, laps, &to))
+			return -EBADMSG;
+		if (to.pos >= a->end)
+			break;
+		if (to.pos <= at.pos || to.seq <= at.seq || to.seq >= behind)
+			return -EBADMSG;
+		count_lost(copies, to.seq - at.seq);
+		at = to;
+	}
+	copies->pending_n = copies->next = 0;
+	count_lost(copies, behind - at.seq);
+	return 0;
+}
+
+/* All of the span that was adopted last has been given out. */
+static void done_with_span(struct shmq_consumer *c)
+{
+	struct copies *copies = c->copies;
+
+	copies->pending_n = copies->next = 0;
+	if (copies->pending_lent)
+		return;
+	claim_done(&c->claims[--c->slots]);
+	if (!c->lent && c->slots == c->first_slot)
+		shmqi_copies_empty(copies);
+}
+
+static int64_t give_out(struct shmq_consumer *c, const struct wanted *w)
+{
+	struct copies *copies = c->copies;
+	struct shmq_msg *msg = &copies->pending[copies->next];
+	unsigned n = copies->pending_n - copies->next;
+
+	if (w->peek)
+		return 1;
+	msg->lost = copies->lost_since;
+	if (w->msgs) {
+		if (n > w->max)
+			n = w->max;
+		for (unsigned i = 0; i < n; i++)
+			w->msgs[i] = msg[i];
+		copies->pending_lent = true;
+	} else {
+		if (msg->len > w->size)
+			return -EMSGSIZE;
+		copy_bytes(w->buf, msg->data, msg->len);
+	}
+	copies->lost_since = 0;
+	copies->next += w->msgs ? n : 1;
+	if (copies->next == copies->pending_n)
+		done_with_span(c);
+	return w->msgs ? (int64_t)n : (int64_t)msg->len;
+}
+
+/* 1: there is something to give out; 0: there are no spans; or an error. */
+static int adopt(struct shmq_consumer *c)
+{
+	struct segment *seg = c->ep.seg;
+	/* edge RETURN */
+	uint64_t returns = load_acquire(&c->group->returns);
+	const struct rings rings = rings_of_one(&c->ring);
+	struct adoption a = {
+		.rings = &rings,
+		.group = c->group_index,
+		.to = c->ep.index,
+		.first_slot = c->first_slot,
+		.slots = c->slots,
+		.whole = true,
+	};
+	int r;
+
+	pthread_mutex_lock(&seg->lock);
+	r = shmqi_returned_adopt(seg, &a);
+	pthread_mutex_unlock(&seg->lock);
+	if (r == 0)
+		c->returns_seen = returns;
+	if (r <= 0)
+		return r;
+	c->kept_end = UINT64_MAX;
+	c->slots = a.slots;
+	r = fetch(c, &a);
+	if (c->copies->pending_n)
+		return r ? r : 1;
+	claim_done(&c->claims[--c->slots]);
+	return r ? r : 1;
+}
+
+int64_t shmqi_copies_adopt(struct shmq_consumer *c, const struct wanted *w)
+{
+	struct copies *copies = c->copies;
+
+	for (;;) {
+		int r;
+
+		if (copies->next < copies->pending_n)
+			return give_out(c, w);
+		r = adopt(c);
+		if (r <= 0)
+			return r ? r : -EAGAIN;
+	}
+}
