@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A queue grows and shrinks fifty times while producers send and two groups
- * receive; producers, consumers of one group and whoever resizes are killed in
- * between. The books: what was acknowledged comes to both groups, once or
+ * receive and taps read along; producers, consumers of one group, a tap and
+ * whoever resizes are killed in between, and shmq_check() finds nothing. The
+ * books: what was acknowledged comes to both groups, once or
  * flagged; in order to the group whose consumer lives; and in the end the
  * memory is what it was. SHMQ_CHANGES is how many changes there are.
  */
@@ -27,7 +28,7 @@
 struct scene {
 	struct shmq *q;
 	_Atomic bool enough, stop;
-	_Atomic uint64_t changes, refused, killed;
+	_Atomic uint64_t changes, refused, killed, tapped, lost;
 	_Atomic uint64_t next[SENDERS];
 	_Atomic uint8_t sent[SENDERS][LETTERS];
 	_Atomic uint8_t got[2][SENDERS][LETTERS]; /* by group */
@@ -127,6 +128,42 @@ static void work(void *arg)
 	keep_receiving(s, c, 1, NULL);
 }
 
+/* ------------------------------------------------------------------- taps */
+
+/*
+ * In order, whole, and all numbers that it missed counted; now and then it
+ * sleeps. The marks of a turn have a number too.
+ */
+static void tap(void *arg)
+{
+	struct player *s = arg;
+	uint64_t last[SENDERS] = { 0 }, seq = UINT64_MAX;
+	struct shmq_consumer *c;
+	struct shmq_msg msgs[BATCH];
+
+	must_be(shmq_consumer_open(&c, s->scene->q, NULL, SHMQ_TAP), 0);
+	while (!load_acquire(&s->scene->stop)) {
+		int n = shmq_receive(c, msgs, BATCH, 1000000);
+
+		must(n > 0 || n == -ETIMEDOUT);
+		for (int i = 0; i < n; i++) {
+			struct letter l = letter_read(msgs[i].data,
+						      msgs[i].len);
+
+			must(last[l.sender] <= l.number);
+			last[l.sender] = l.number + 1;
+			must(seq == UINT64_MAX ||
+			     msgs[i].seq - seq > msgs[i].lost);
+			seq = msgs[i].seq;
+		}
+		atomic_fetch_add(&s->scene->tapped, n > 0 ? (uint64_t)n : 0);
+		if (!chance_below(&s->chance, 200))
+			nap();
+	}
+	atomic_fetch_add(&s->scene->lost, shmq_consumer_lost(c));
+	shmq_consumer_close(c);
+}
+
 /* --------------------------------------------------------------- resizers */
 
 static void keep_resizing(void *arg)
@@ -150,6 +187,7 @@ static void keep_resizing(void *arg)
 enum {
 	FIRST_WORKER = SENDERS,
 	RESIZER = FIRST_WORKER + WORKERS,
+	TAP,
 	PLAYERS
 };
 
@@ -160,6 +198,7 @@ static pid_t start(struct scene *scene, struct chance *chance, unsigned who)
 
 	return child_start(who < FIRST_WORKER ? keep_sending :
 			   who < RESIZER      ? work :
+			   who == TAP         ? tap :
 						keep_resizing,
 			   &player);
 }
@@ -186,10 +225,11 @@ static void check_books(struct scene *scene, uint64_t flags)
 		}
 	}
 	print_message("flags %" PRIx64 ": %" PRIu64 " messages, %" PRIu64
-		      " changes, %" PRIu64 " refused, %" PRIu64 " killed\n",
+		      " changes, %" PRIu64 " refused, %" PRIu64
+		      " killed, taps: %" PRIu64 " and %" PRIu64 " lost\n",
 		      flags, sent, atomic_load(&scene->changes),
-		      atomic_load(&scene->refused),
-		      atomic_load(&scene->killed));
+		      atomic_load(&scene->refused), atomic_load(&scene->killed),
+		      atomic_load(&scene->tapped), atomic_load(&scene->lost));
 }
 
 static bool everything_received(struct scene *scene)
@@ -203,13 +243,14 @@ static void change(uint64_t flags, uint64_t seed, uint64_t changes)
 	struct chance chance = chance_of(seed, flags);
 	unsigned first = flags & SHMQ_SINGLE_PRODUCER ? 1 : 0;
 	struct player player = { scene, 0, chance };
-	pid_t pids[PLAYERS], reader;
+	pid_t pids[PLAYERS], reader, second_tap;
 	uint64_t before;
 
 	scene->q = queue_anonymous(CAPACITY, flags);
 	before = bytes_of(scene->q);
 	must_be(shmq_group_add(scene->q, "workers", 0), 0);
 	reader = child_start(read_in_order, &player);
+	second_tap = child_start(tap, &player);
 	for (unsigned i = first; i < PLAYERS; i++)
 		pids[i] = start(scene, &chance, i);
 	while (atomic_load(&scene->changes) < changes) {
@@ -221,6 +262,8 @@ static void change(uint64_t flags, uint64_t seed, uint64_t changes)
 		child_kill(pids[who]);
 		atomic_fetch_add(&scene->killed, 1);
 		pids[who] = start(scene, &chance, who);
+		if (!chance_below(&chance, 16))
+			must_be(shmq_check(scene->q, NULL, NULL), 0);
 	}
 	store_release(&scene->enough, true);
 	for (unsigned i = first; i < FIRST_WORKER; i++)
@@ -233,6 +276,8 @@ static void change(uint64_t flags, uint64_t seed, uint64_t changes)
 		nap();
 	store_release(&scene->stop, true);
 	child_join(reader);
+	child_join(second_tap);
+	child_join(pids[TAP]);
 	for (unsigned i = FIRST_WORKER; i < RESIZER; i++)
 		child_join(pids[i]);
 	check_books(scene, flags);
