@@ -121,3 +121,8 @@ bench_peer_boost_la_CXXFLAGS = $(AM_CXXFLAGS) $(INSTRUMENT_CFLAGS) -pthread \
 bench_peer_boost_la_LDFLAGS = $(PEER_LDFLAGS)
 bench_peer_boost_la_LIBADD = -lrt
 endif
+
+# What a shared read section costs: not run by anything.
+check_PROGRAMS += bench/section
+bench_section_SOURCES = bench/section.c
+bench_section_LDADD = lib/libshmqi.la

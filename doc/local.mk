@@ -17,6 +17,7 @@ dist_man_MANS += \
 	doc/man/shmq_discard.3 \
 	doc/man/shmq_errdetail.3 \
 	doc/man/shmq_fd.3 \
+	doc/man/shmq_getattr.3 \
 	doc/man/shmq_group_add.3 \
 	doc/man/shmq_group_entries.3 \
 	doc/man/shmq_group_remove.3 \
@@ -34,10 +35,12 @@ dist_man_MANS += \
 	doc/man/shmq_recv.3 \
 	doc/man/shmq_release.3 \
 	doc/man/shmq_reserve.3 \
+	doc/man/shmq_resize.3 \
 	doc/man/shmq_runtime_dir.3 \
 	doc/man/shmq_send.3 \
 	doc/man/shmq_send_batch.3 \
 	doc/man/shmq_sendv.3 \
+	doc/man/shmq_setattr.3 \
 	doc/man/shmq_stat.3 \
 	doc/man/shmq_stat_group.3 \
 	doc/man/shmq_stat_member.3 \

@@ -169,14 +169,13 @@ struct shmq_member_info {
 				 the first of these claims; 0: nobody has */
 	char command[16];     /* its command name */
 	char group[32];       /* of a consumer; empty for a producer */
+	uint64_t reads;       /* 1: it is reading attributes. Stopped there, it
+				 holds up shmq_setattr() */
 };
 #define SHMQ_MEMBER_INFO_INIT                                                  \
 	{                                                                      \
 		sizeof(struct shmq_member_info), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
-			0, { 0 },                                              \
-		{                                                              \
-			0                                                      \
-		}                                                              \
+			0, { 0 }, { 0 }, 0                                     \
 	}
 
 /* One group as the table shows it. Grows at its end. */
@@ -330,8 +329,8 @@ void shmq_producer_close(struct shmq_producer *p);
  * Return    0; -EAGAIN (full, SHMQ_NOWAIT), -ETIMEDOUT (full, time is up),
  *           -EMSGSIZE (too large), -EINTR, -ECANCELED, -EIDRM (full, and the
  *           queue has been unlinked), -EBUSY (a reservation is open), -EINVAL, -ESTALE
- *           (inherited by fork), -EBADMSG (the queue is damaged), -EOVERFLOW
- *           (2^62 bytes or 2^57 messages have passed through)
+ *           (inherited by fork), -EBADMSG (the queue is damaged), -ENOMEM (it
+ *           was resized, and the new ring cannot be mapped), -EOVERFLOW (2^62 bytes or 2^57 messages have passed through)
  */
 int shmq_send(struct shmq_producer *p, const void *buf, size_t len,
 	      int64_t timeout_ns);
@@ -498,7 +497,7 @@ int shmq_release(struct shmq_consumer *c);
  *           SHMQ_NOWAIT), -ETIMEDOUT, -EINTR, -ECANCELED (one of them was
  *           cancelled), -EIDRM (none, and one of the queues has been
  *           unlinked), -EINVAL, -EOPNOTSUPP (one of them is a tap), -ESTALE,
- *           -EBADMSG (one of the queues is damaged)
+ *           -ENOMEM, -EBADMSG (one of the queues is damaged)
  */
 int shmq_wait(struct shmq_consumer *const *cs, unsigned n, int64_t timeout_ns);
 
@@ -664,6 +663,63 @@ uint32_t shmq_group_entries(const struct shmq *q);
  */
 int shmq_recover(struct shmq *q);
 
+/*
+ * Give the queue another capacity, larger or smaller, while it is in use.
+ * capacity: bytes of ring, as in struct shmq_attr. Whoever sends or receives
+ * goes on, in order and with nothing lost: what is in the old ring stays there
+ * until it has been received, what is sent from now on goes to the new one. The
+ * old one's memory goes back to the system when everybody has left it, which
+ * the next who passes by sees to, or shmq_recover().
+ *
+ * A single producer (SHMQ_SINGLE_PRODUCER) that is open fills the old ring
+ * first. shmq_send() of a message that is too large for the ring that it comes
+ * to is -EMSGSIZE.
+ *
+ * Blocks    while another process resizes the queue, a second at most; and as
+ *           long as the file system takes to give the storage
+ * Shared    anybody · Progress independent of stopped members
+ * Return    0, also if it has that capacity already; -EINVAL, -EBADF (the
+ *           handle is read only), -EBUSY (messages from before the last resize
+ *           have not been received yet, or somebody is resizing), -EOPNOTSUPP
+ *           (an overwriting queue), -EOVERFLOW, -ENOSPC, -EFBIG, -ENOMEM, -EIO,
+ *           -EDQUOT (then all is as it was), -EBADMSG, -ENOLCK
+ */
+int shmq_resize(struct shmq *q, uint64_t capacity);
+
+/*
+ * Attributes that can change while the queue is in use. Members see a new value
+ * the next time they wait.
+ *
+ *   key    "label"  a text for people, at most 63 bytes, no control
+ *                   characters; empty at first. `shmq stat` shows it
+ *          "spin"   how often somebody who has to wait looks again before he
+ *                   sleeps, 0 to 2048, a decimal number; 2048 at first. Less
+ *                   where processors are scarce
+ *   value  the new one
+ *
+ * Blocks    behind another process that changes attributes, or a member that
+ *           is just reading them: a second at most
+ * Shared    anybody, any time
+ * Progress  a process that dies inside leaves the old value or the new one;
+ *           one that is stopped inside makes others fail with -EBUSY, senders
+ *           and receivers go on
+ * Return    0; -EINVAL (the value is out of range), -ENOENT (no such key),
+ *           -ENAMETOOLONG, -EBADF (the handle is read only), -EBUSY, -ENOSYS
+ *           (the process may not use membarrier), -EBADMSG, -ENOLCK
+ */
+int shmq_setattr(struct shmq *q, const char *key, const char *value);
+
+/*
+ * The value of an attribute, as a string.
+ *
+ *   buf, size  where to put it and its NUL, size bytes; 64 are enough
+ *
+ * Blocks never · Shared anybody · Progress independent of other processes
+ * Return    its length; -ERANGE (longer than buf), -ENOENT (no such key),
+ *           -EINVAL, -EBADMSG
+ */
+int shmq_getattr(struct shmq *q, const char *key, char *buf, size_t size);
+
 /* One thing that shmq_check() found. */
 struct shmq_finding {
 	size_t size;     /* sizeof(struct shmq_finding); it grows at the end */
@@ -694,7 +750,10 @@ int shmq_check(struct shmq *q,
 	       void (*tell)(void *arg, const struct shmq_finding *finding),
 	       void *arg);
 
-/* Largest message in bytes: a quarter of the capacity, less than 4 GiB. */
+/*
+ * Largest message in bytes: a quarter of the capacity, less than 4 GiB. It
+ * changes with shmq_resize(). 0: the queue is damaged.
+ */
 uint64_t shmq_max_message(const struct shmq *q);
 
 /* What an error means here; any int. Never NULL, never to be freed. */

@@ -8,6 +8,7 @@
 #include "copies.h"
 #include "copy.h"
 #include "returned.h"
+#include "views.h"
 #include "wake.h"
 
 void shmqi_consumer_release_slots(struct shmq_consumer *c, unsigned from)
@@ -22,15 +23,15 @@ void shmqi_consumer_release_slots(struct shmq_consumer *c, unsigned from)
  * Hand out what was just adopted, after n messages. How many there are now, or
  * the length of the one that was copied; -EAGAIN: only skipped records.
  */
-static int64_t hand_out(struct shmq_consumer *c, const struct wanted *w,
-			const struct adoption *a, unsigned n)
+static int64_t hand_out(const struct wanted *w, const struct adoption *a,
+			unsigned n)
 {
 	uint64_t pos = a->pos;
-	uint64_t seq = record_seq(&c->ring, pos);
+	uint64_t seq = record_seq(ring_at(a->rings, pos), pos);
 	struct found found;
 
 	for (; pos < a->end; pos += found.span, seq += found.count) {
-		if (!record_read(&c->ring, pos, &found))
+		if (!record_read(ring_at(a->rings, pos), pos, &found))
 			return -EBADMSG;
 		if (found.flags & SH_RECORD_SKIP)
 			continue;
@@ -65,9 +66,10 @@ static int64_t adopt_spans(struct shmq_consumer *c, const struct wanted *w,
 		if (r <= 0)
 			return n ? n : r ? r : -EAGAIN;
 		c->kept_end = UINT64_MAX;
+		shmqi_views_keep(&c->ep, a->rings, a->pos);
 		if (w->msgs)
 			c->slots = a->slots;
-		m = hand_out(c, w, a, (unsigned)n);
+		m = hand_out(w, a, (unsigned)n);
 		if (m == -EAGAIN && !w->msgs)
 			claim_done(&c->claims[--a->slots]);
 		if (m == -EAGAIN)
@@ -81,8 +83,9 @@ static int64_t adopt_spans(struct shmq_consumer *c, const struct wanted *w,
 int64_t shmqi_consumer_adopt(struct shmq_consumer *c, const struct wanted *w)
 {
 	struct segment *seg = c->ep.seg;
+	struct rings rings;
 	struct adoption adoption = {
-		.ring = &c->ring,
+		.rings = &rings,
 		.group = c->group_index,
 		.to = c->ep.index,
 		.first_slot = c->first_slot,
@@ -95,7 +98,11 @@ int64_t shmqi_consumer_adopt(struct shmq_consumer *c, const struct wanted *w)
 	if (c->copies)
 		return shmqi_copies_adopt(c, w);
 	pthread_mutex_lock(&seg->lock);
-	n = adopt_spans(c, w, &adoption);
+	n = views_error(shmqi_views_get(seg, false, &rings));
+	if (!n) {
+		n = adopt_spans(c, w, &adoption);
+		shmqi_views_let(seg);
+	}
 	pthread_mutex_unlock(&seg->lock);
 	/* A copy is done with at once. */
 	if (adoption.slots > c->slots)

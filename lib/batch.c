@@ -6,6 +6,7 @@
 
 #include "copy.h"
 #include "producer.h"
+#include "turn.h"
 
 /* How many messages fit into room bytes, and the bytes they take. */
 static unsigned fit(const struct iovec *messages, unsigned n, uint64_t room,
@@ -49,10 +50,16 @@ static int claim_some(struct shmq_producer *p, const struct iovec *messages,
 		      unsigned n, bool wait, int64_t timeout_ns,
 		      struct span *open)
 {
-	uint64_t most = record_span(p->ring.max_message), span, tail;
-	unsigned k = fit(messages, n, most, &span);
-	int r = claim_now(p, span, k, open);
+	uint64_t most, span, tail;
+	unsigned k;
+	int r;
 
+	do {
+		most = record_span(p->ring.max_message);
+		k = fit(messages, n, most, &span);
+		r = k ? claim_now(p, span, k, open) : -EMSGSIZE;
+		/* Perhaps it was too much for a ring that it came to. */
+	} while (r == -EMSGSIZE && k);
 	if (r == -EAGAIN) {
 		tail = p->single ? p->at.pos : cursor_pos(&p->control->tail);
 		if (tail < p->limit && p->limit - tail < most)
@@ -82,10 +89,12 @@ int shmq_send_batch(struct shmq_producer *p, const struct iovec *messages,
 	if (n > INT_MAX)
 		n = INT_MAX;
 	for (unsigned k = 0; k < n; k++) {
-		if (messages[k].iov_len > p->ring.max_message)
-			return -EMSGSIZE;
 		if (!messages[k].iov_base && messages[k].iov_len)
 			return -EINVAL;
+		if (messages[k].iov_len > p->ring.max_message)
+			r = shmqi_turn_outgrown(p, messages[k].iov_len);
+		if (r)
+			return r;
 	}
 	while (sent < n) {
 		r = claim_some(p, messages + sent, n - sent, !sent, timeout_ns,

@@ -94,13 +94,15 @@ static void gather(const struct segment *seg, uint64_t from, struct cursor tail,
  * Do the records from place on lead to an anchor? Moves place to the first
  * position that has no record of the next number.
  */
-static bool leads_on(const struct ring *ring, const struct anchors *anchors,
+static bool leads_on(const struct rings *rings, const struct anchors *anchors,
 		     struct cursor *place)
 {
 	unsigned i = 0;
 	struct found found;
 
 	for (;;) {
+		const struct ring *ring = ring_at(rings, place->pos);
+
 		while (i < anchors->n && anchors->at[i].pos < place->pos)
 			i++;
 		if (i == anchors->n)
@@ -117,22 +119,22 @@ static bool leads_on(const struct ring *ring, const struct anchors *anchors,
 }
 
 /* The first record from position from on that leads to an anchor. */
-static bool search(const struct ring *ring, uint64_t from,
+static bool search(const struct rings *rings, uint64_t from,
 		   const struct anchors *anchors, struct cursor *place)
 {
 	const struct cursor *tail = &anchors->at[anchors->n - 1];
 	uint64_t pos = from;
 
 	/* Of a queue that has not been scribbled on it is not more. */
-	if (pos < tail->pos && tail->pos - pos > ring->mask + 1)
+	if (pos < tail->pos && !reach_holds(&rings->reach, pos, tail->pos))
 		return false;
 	while (pos < tail->pos) {
-		struct cursor end = { pos, record_seq(ring, pos), SH_NOBODY };
-
+		struct cursor end = { pos, record_seq(ring_at(rings, pos), pos),
+				      SH_NOBODY };
 		struct cursor begin = end;
 
 		if (plausible(pos, end.seq, tail) &&
-		    leads_on(ring, anchors, &end)) {
+		    leads_on(rings, anchors, &end)) {
 			*place = begin;
 			return true;
 		}
@@ -142,13 +144,14 @@ static bool search(const struct ring *ring, uint64_t from,
 }
 
 /* The lowest anchor that has a record; the tail needs none. */
-static struct cursor lowest(const struct ring *ring,
+static struct cursor lowest(const struct rings *rings,
 			    const struct anchors *anchors)
 {
 	unsigned i = 0;
 
 	while (i + 1 < anchors->n &&
-	       !record_published(ring, anchors->at[i].pos, anchors->at[i].seq))
+	       !record_published(ring_at(rings, anchors->at[i].pos),
+				 anchors->at[i].pos, anchors->at[i].seq))
 		i++;
 	return anchors->at[i];
 }
@@ -159,6 +162,7 @@ bool shmqi_bounds_oldest(const struct segment *seg, const struct ring *ring,
 	uint64_t capacity = seg->geo.capacity, from;
 	struct cursor tail,
 		start = { seg->geo.start_pos, seg->geo.start_seq, SH_NOBODY };
+	struct rings rings = rings_of_one(ring);
 	struct anchors anchors;
 
 	if (!shmqi_bounds_tail(seg, &tail) || tail.pos < start.pos ||
@@ -177,22 +181,22 @@ bool shmqi_bounds_oldest(const struct segment *seg, const struct ring *ring,
 	/* 0, 0, an eighth, and half of the ring. */
 	from += laps < 2 ? 0 : laps == 2 ? capacity / 8 : capacity / 2;
 	gather(seg, from, *place, &anchors);
-	if (!laps && search(ring, from, &anchors, place))
+	if (!laps && search(&rings, from, &anchors, place))
 		return true;
-	*place = lowest(ring, &anchors);
+	*place = lowest(&rings, &anchors);
 	return true;
 }
 
-bool shmqi_bounds_search(const struct ring *ring, uint64_t from,
+bool shmqi_bounds_search(const struct rings *rings, uint64_t from,
 			 struct cursor known, struct cursor *place)
 {
 	struct anchors anchors = { .n = 1 };
 
 	anchors.at[0] = known;
-	return search(ring, from, &anchors, place);
+	return search(rings, from, &anchors, place);
 }
 
-bool shmqi_bounds_behind(const struct segment *seg, const struct ring *ring,
+bool shmqi_bounds_behind(const struct segment *seg, const struct rings *rings,
 			 uint64_t pos, struct cursor *place)
 {
 	struct anchors anchors;
@@ -202,7 +206,7 @@ bool shmqi_bounds_behind(const struct segment *seg, const struct ring *ring,
 		return false;
 	tail.owner = SH_NOBODY;
 	gather(seg, pos + SH_LINE, tail, &anchors);
-	if (!search(ring, pos + SH_LINE, &anchors, place))
-		*place = lowest(ring, &anchors);
+	if (!search(rings, pos + SH_LINE, &anchors, place))
+		*place = lowest(rings, &anchors);
 	return true;
 }

@@ -43,14 +43,14 @@ bool shmqi_bounds_oldest(const struct segment *seg, const struct ring *ring,
  * Behind position pos, which is damaged: the next record that is whole, or the
  * tail. False: that is not behind it.
  */
-bool shmqi_bounds_behind(const struct segment *seg, const struct ring *ring,
+bool shmqi_bounds_behind(const struct segment *seg, const struct rings *rings,
 			 uint64_t pos, struct cursor *place);
 
 /*
  * Without a table: the first record from position from on whose successors lead
  * to a place that is known. False: there is none before that.
  */
-bool shmqi_bounds_search(const struct ring *ring, uint64_t from,
+bool shmqi_bounds_search(const struct rings *rings, uint64_t from,
 			 struct cursor known, struct cursor *place);
 
 #endif

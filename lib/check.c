@@ -16,6 +16,7 @@
 #include "lease.h"
 #include "members.h"
 #include "room.h"
+#include "views.h"
 
 /* Looks at what is wrong; the first hundred give way, the others sleep. */
 #define LOOKS 120
@@ -232,7 +233,67 @@ static void check_groups(struct check *c)
 		damage(c, "something is held from before the ring's beginning");
 }
 
+/* ------------------------------------------------------------------ rings */
+
+int shmqi_check_rings(struct check *c)
+{
+	int r;
+
+	pthread_mutex_lock(&c->seg->lock);
+	r = shmqi_views_get(c->seg, false, &c->rings);
+	if (!r) {
+		c->low.ring = c->rings.low.number;
+		c->high.ring = c->rings.high.number;
+		shmqi_views_let(c->seg);
+	}
+	pthread_mutex_unlock(&c->seg->lock);
+	return views_error(r);
+}
+
+bool shmqi_check_rings_same(const struct check *c)
+{
+	struct reach reach;
+
+	return !shmqi_rings_reach(c->seg, &reach) &&
+	       reach.from == c->rings.reach.from &&
+	       reach.low == c->rings.reach.low &&
+	       reach.high == c->rings.reach.high;
+}
+
+static void begin(struct check *c)
+{
+	pthread_mutex_lock(&c->seg->lock);
+	shmqi_views_add_reader(&c->low);
+	shmqi_views_add_reader(&c->high);
+	pthread_mutex_unlock(&c->seg->lock);
+}
+
+static void end(struct check *c)
+{
+	pthread_mutex_lock(&c->seg->lock);
+	shmqi_views_remove_reader(&c->high);
+	shmqi_views_remove_reader(&c->low);
+	shmqi_views_give_back(c->seg, false);
+	pthread_mutex_unlock(&c->seg->lock);
+}
+
 /* --------------------------------------------------------- the public call */
+
+static void check_all(struct check *c, bool has_rings)
+{
+	check_header(c);
+	check_control(c);
+	if (!has_rings) {
+		damage(c, "the rings cannot be found, or the file is too short "
+			  "for them");
+		return;
+	}
+	check_groups(c);
+	shmqi_check_members(c);
+	/* What follows moves by what was found wrong. */
+	if (!c->damages)
+		shmqi_check_records(c);
+}
 
 int shmq_check(struct shmq *q,
 	       void (*tell)(void *arg, const struct shmq_finding *finding),
@@ -245,19 +306,13 @@ int shmq_check(struct shmq *q,
 	shmqi_error_clear();
 	if (!q)
 		return -EINVAL;
-	c.seg = q->seg;
-	pthread_mutex_lock(&c.seg->lock);
-	r = shmqi_segment_map_read(c.seg);
-	pthread_mutex_unlock(&c.seg->lock);
-	if (r)
-		return r;
-	c.ring = ring_of(&c.seg->geo, c.seg->ring_read);
-	check_header(&c);
-	check_control(&c);
-	check_groups(&c);
-	shmqi_check_members(&c);
-	/* What follows moves by what was found wrong. */
-	if (!c.damages)
-		shmqi_check_records(&c);
-	return c.damages;
+	c.seg = c.low.seg = c.high.seg = q->seg;
+	begin(&c);
+	r = shmqi_check_rings(&c);
+	if (!r || r == -EBADMSG) {
+		check_all(&c, !r);
+		r = c.damages;
+	}
+	end(&c);
+	return r;
 }

@@ -9,13 +9,14 @@
 
 #include <shmq.h>
 
+#include "endpoint.h"
 #include "ring.h"
-#include "segment.h"
 
 /* A check under way. */
 struct check {
 	struct segment *seg;
-	struct ring ring;
+	struct rings rings;
+	struct endpoint low, high; /* keep those rings for us */
 	void (*tell)(void *arg, const struct shmq_finding *finding);
 	void *arg;
 	int damages;
@@ -35,6 +36,12 @@ void shmqi_check_tell(struct check *c, uint32_t kind, uint32_t member,
  */
 bool shmqi_check_stays(struct check *c, bool (*wrong)(struct check *, void *),
 		       void *arg);
+
+/* The rings in use, to look into until the next call. 0, -EBADMSG, -ENOMEM... */
+int shmqi_check_rings(struct check *c);
+
+/* Are they still the ones in use? */
+bool shmqi_check_rings_same(const struct check *c);
 
 /* check_members.c: entries and their claims. */
 void shmqi_check_members(struct check *c);

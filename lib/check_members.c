@@ -6,6 +6,7 @@
 #include "cursor.h"
 #include "group.h"
 #include "members.h"
+#include "rings.h"
 
 struct entry_look {
 	uint32_t index;
@@ -79,10 +80,12 @@ static bool is_known(const struct check *c, uint32_t role, uint32_t state)
 static bool is_span(const struct check *c, uint64_t pos, uint64_t end)
 {
 	uint64_t tail = cursor_pos(&c->seg->control->tail);
+	struct reach reach;
 
 	return pos < end && end <= tail &&
 	       (c->seg->geo.flags & SHMQ_OVERWRITE ||
-		tail - pos <= c->seg->geo.capacity);
+		(!shmqi_rings_reach(c->seg, &reach) &&
+		 reach_holds(&reach, pos, tail)));
 }
 
 static bool bad_claim(struct check *c, void *arg)

@@ -28,11 +28,13 @@ enum walk {
 	DAMAGED,
 };
 
+/* It is, and in one of the rings that we know of. */
 static bool is_kept(const struct check *c, uint64_t pos)
 {
 	uint64_t lowest;
 
-	return shmqi_room_lowest(c->seg, cursor_pos(&c->seg->control->tail),
+	return shmqi_check_rings_same(c) &&
+	       shmqi_room_lowest(c->seg, cursor_pos(&c->seg->control->tail),
 				 &lowest) &&
 	       lowest <= pos;
 }
@@ -73,12 +75,14 @@ static int pass_claim(struct check *c, uint64_t *pos, uint64_t *seq)
 	for (int look = 0; look < LOOKS; look++) {
 		int r;
 
-		if (!is_kept(c, *pos) || record_published(&c->ring, *pos, *seq))
+		const struct ring *ring = ring_at(&c->rings, *pos);
+
+		if (!is_kept(c, *pos) || record_published(ring, *pos, *seq))
 			return 0;
 		if (behind_claim(c, pos, seq))
 			return 1;
 		pthread_mutex_lock(&c->seg->lock);
-		r = shmqi_recover_claim_at(c->seg, &c->ring, *pos, *seq);
+		r = shmqi_recover_claim_at(c->seg, ring, *pos, *seq);
 		pthread_mutex_unlock(&c->seg->lock);
 		/* A single producer has no claim to go behind. */
 		if (!r && geometry_serial(&c->seg->geo))
@@ -96,7 +100,9 @@ static enum walk bad_record(struct check *c, uint64_t pos, uint64_t seq,
 	shmqi_check_tell(c, SHMQ_FINDING_DAMAGE, CHECK_NOBODY,
 			 "message %llu, at byte %llu of the ring: %s",
 			 (unsigned long long)seq,
-			 (unsigned long long)(pos & c->ring.mask), what);
+			 (unsigned long long)(pos &
+					      ring_at(&c->rings, pos)->mask),
+			 what);
 	return DAMAGED;
 }
 
@@ -104,13 +110,16 @@ static enum walk bad_record(struct check *c, uint64_t pos, uint64_t seq,
 static enum walk walk(struct check *c, struct cursor at, uint64_t end)
 {
 	struct found found;
-	uint64_t steps = 2 * c->seg->geo.capacity / SH_LINE;
+	const struct reach *reach = &c->rings.reach;
+	uint64_t steps = 2 * (reach->low + reach->high) / SH_LINE;
 
 	while (at.pos < end) {
+		const struct ring *ring = ring_at(&c->rings, at.pos);
+
 		if (!steps--)
 			return bad_record(c, at.pos, at.seq,
 					  "somebody writes over it");
-		if (!record_published(&c->ring, at.pos, at.seq)) {
+		if (!record_published(ring, at.pos, at.seq)) {
 			uint64_t pos = at.pos;
 			int r = pass_claim(c, &at.pos, &at.seq);
 
@@ -124,7 +133,7 @@ static enum walk walk(struct check *c, struct cursor at, uint64_t end)
 				return OVERTAKEN;
 			continue;
 		}
-		if (!record_read(&c->ring, at.pos, &found) ||
+		if (!record_read(ring, at.pos, &found) ||
 		    found.span > end - at.pos)
 			return bad_record(c, at.pos, at.seq,
 					  "its length cannot be true");
@@ -141,6 +150,9 @@ static void check_stream(struct check *c)
 	for (int i = 0; i < WALKS; i++) {
 		struct cursor at;
 
+		/* Somebody has put another ring in force. */
+		if (!shmqi_check_rings_same(c) && shmqi_check_rings(c))
+			continue;
 		if (!shmqi_group_oldest(c->seg, &at))
 			return;
 		if (walk(c, at, cursor_pos(&c->seg->control->tail)) !=
@@ -171,11 +183,12 @@ static bool bad_span(struct check *c, void *arg)
 
 	if ((state != SH_MEMBER_CONSUMER && state != SH_MEMBER_RETURNED) ||
 	    look->slot >= shmqi_member_slots(member) ||
-	    claim_state(word) != SH_CLAIM_OWNED)
+	    claim_state(word) != SH_CLAIM_OWNED ||
+	    (!shmqi_check_rings_same(c) && shmqi_check_rings(c)))
 		return false;
-	seq = record_seq(&c->ring, pos);
-	if (end > pos && end - pos <= c->seg->geo.capacity &&
-	    shmqi_ring_walk(&c->ring, &pos, &seq, end) && pos == end)
+	seq = record_seq(ring_at(&c->rings, pos), pos);
+	if (end > pos && reach_holds(&c->rings.reach, pos, end) &&
+	    shmqi_ring_walk(&c->rings, &pos, &seq, end) && pos == end)
 		return false;
 	return load_acquire(&claim->word) == word &&
 	       load_relaxed(&claim->end) == end;

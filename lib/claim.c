@@ -2,6 +2,7 @@
 /* Claiming at the tail: among many producers, and when there is no room. */
 #include "config.h"
 
+#include "attributes.h"
 #include "bounds.h"
 #include "chime.h"
 #include "error.h"
@@ -11,26 +12,72 @@
 #include "producer.h"
 #include "recovery.h"
 #include "room.h"
+#include "turn.h"
+#include "views.h"
 #include "wait.h"
 
 /* Lost swaps in a row; so many are no contention. */
 #define SWAPS 1000000
 
-/* The limit is used up: ask the groups. 0, -EAGAIN, -EOVERFLOW, -EBADMSG. */
+int shmqi_claim_look_for_room(struct shmq_producer *p, uint64_t tail,
+			      struct room *room)
+{
+	int r = shmqi_room_look(p->ep.seg, tail, room);
+
+	if (r)
+		return r;
+	if (room->limit > SH_POS_MAX)
+		room->limit = SH_POS_MAX;
+	if (room->ring != p->ring.number) {
+		r = shmqi_turn_follow(p, tail);
+		if (r)
+			return r;
+	}
+	if (room->limit > p->limit)
+		p->limit = room->limit;
+	return 0;
+}
+
+/* The limit is used up: ask the groups. */
 int shmqi_claim_find_room(struct shmq_producer *p, uint64_t tail, uint64_t end)
 {
-	uint64_t lowest, limit;
+	struct room room;
+	int r;
 
 	if (end > SH_POS_MAX)
 		return -EOVERFLOW;
-	if (!shmqi_room_lowest(p->ep.seg, tail, &lowest))
-		return -EBADMSG;
-	limit = lowest + p->ring.mask + 1;
-	if (limit > SH_POS_MAX)
-		limit = SH_POS_MAX;
-	if (limit > p->limit)
-		p->limit = limit;
-	return end <= p->limit ? 0 : -EAGAIN;
+	r = shmqi_claim_look_for_room(p, tail, &room);
+	if (r)
+		return r;
+	/* What was not too large for the ring before. */
+	if (end - tail > record_span(p->ring.max_message))
+		return -EMSGSIZE;
+	if (end <= p->limit)
+		return 0;
+	p->turn = room.turn;
+	return p->limit == room.turn ? CLAIM_TURN : -EAGAIN;
+}
+
+/* In line where messages are sent, out of line for the turn. */
+static __attribute__((always_inline)) inline bool
+win(struct shmq_producer *p, struct cursor c, struct cursor to)
+{
+	struct sh_cursor *tail = &p->control->tail;
+
+	if (c.owner != to.owner && c.owner < p->ep.seg->geo.member_entries)
+		claim_help(tail, SH_CLAIM_ANNOUNCED, c,
+			   &member_at(p->ep.seg, c.owner)->claims[0]);
+	claim_announce(p->claim, SH_CLAIM_ANNOUNCED, c.pos, to.pos, c.seq,
+		       to.seq - c.seq);
+	if (unlikely(!cursor_swap(tail, c, to)))
+		return false;
+	claim_own(p->claim, c.pos);
+	return true;
+}
+
+bool shmqi_claim_win(struct shmq_producer *p, struct cursor c, struct cursor to)
+{
+	return win(p, c, to);
 }
 
 /*
@@ -78,16 +125,15 @@ int shmqi_claim_among_many(struct shmq_producer *p, uint64_t span,
 			r = p->overwrites ?
 				    find_room_overwriting(p, c, to.pos) :
 				    shmqi_claim_find_room(p, c.pos, to.pos);
+			if (r == CLAIM_TURN) {
+				r = shmqi_turn_take(p, c);
+				if (r == -EAGAIN)
+					continue;
+			}
 			if (r)
 				break;
 		}
-		if (c.owner != me && c.owner < p->ep.seg->geo.member_entries)
-			claim_help(tail, SH_CLAIM_ANNOUNCED, c,
-				   &member_at(p->ep.seg, c.owner)->claims[0]);
-		claim_announce(p->claim, SH_CLAIM_ANNOUNCED, c.pos, to.pos,
-			       c.seq, count);
-		if (likely(cursor_swap(tail, c, to))) {
-			claim_own(p->claim, c.pos);
+		if (likely(win(p, c, to))) {
 			*open = (struct span){ c.pos, to.pos, c.seq };
 			return 0;
 		}
@@ -145,10 +191,13 @@ static int look_around(struct shmq_producer *p, bool rounds)
 	 * A consumer may die between making room and ringing. Who becomes one
 	 * rings, so without any it is safe to sleep. Unless there is no group
 	 * either: then another producer's open claim is in the way, and its
-	 * owner may die.
+	 * owner may die; or somebody makes the queue larger, who has rung and
+	 * may die before that is done.
 	 */
-	return shmqi_room_consumers(seg) || !has_groups(seg) ? OUTLOOK_PEERS :
-							       OUTLOOK_RING;
+	return shmqi_room_consumers(seg) || !has_groups(seg) ||
+			       shmqi_views_changing(seg) ?
+		       OUTLOOK_PEERS :
+		       OUTLOOK_RING;
 }
 
 static int look_around_waiting(void *self)
@@ -191,5 +240,6 @@ int shmqi_claim_wait(struct shmq_producer *p, uint64_t span, uint64_t count,
 	if (timeout_ns == SHMQ_NOWAIT)
 		return ep->chime ? (int)shmqi_chime_poll(&waiter) :
 				   poll_again(&call);
+	p->spin = shmqi_attributes_spin(&p->ep, p->spin);
 	return (int)shmqi_wait(&waiter, shmqi_wait_deadline(timeout_ns));
 }

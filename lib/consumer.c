@@ -8,6 +8,7 @@
 
 #include <shmq.h>
 
+#include "attributes.h"
 #include "chime.h"
 #include "copies.h"
 #include "error.h"
@@ -18,6 +19,7 @@
 #include "members.h"
 #include "recovery.h"
 #include "serial.h"
+#include "views.h"
 #include "wait.h"
 #include "wake.h"
 
@@ -57,7 +59,7 @@ take(struct shmq_consumer *c, const struct wanted *w)
 			 serial_copy(c, w->buf, w->size);
 }
 
-int64_t shmqi_consumer_peek(struct shmq_consumer *c)
+static int64_t peek(struct shmq_consumer *c)
 {
 	const struct wanted wanted = { .size = SIZE_MAX, .peek = true };
 
@@ -73,11 +75,33 @@ int64_t shmqi_consumer_peek(struct shmq_consumer *c)
 			   shmqi_competing_take(c, &wanted);
 }
 
+int64_t shmqi_consumer_peek(struct shmq_consumer *c)
+{
+	int64_t r = peek(c);
+
+	while (r == -EAGAIN && ring_is_old(c)) {
+		int followed = shmqi_consumer_follow(c);
+
+		if (followed <= 0)
+			return followed ? followed : r;
+		r = peek(c);
+	}
+	return r;
+}
+
 static int64_t attempt(void *self)
 {
 	struct call *call = self;
+	int64_t r = take(call->c, call->wanted);
 
-	return take(call->c, call->wanted);
+	while (r == -EAGAIN && ring_is_old(call->c)) {
+		int followed = shmqi_consumer_follow(call->c);
+
+		if (followed <= 0)
+			return followed ? followed : r;
+		r = take(call->c, call->wanted);
+	}
+	return r;
 }
 
 /* Where the consumer waits. False: no pair that fits, which is damage. */
@@ -125,6 +149,7 @@ static int look_around_locked(struct shmq_consumer *c, bool rounds)
 {
 	struct segment *seg = c->ep.seg;
 	bool returned, peers;
+	struct reach reach;
 	struct cursor at;
 	uint64_t tail;
 	int r = rounds ? shmqi_recover_consumers(seg) : 0;
@@ -140,8 +165,15 @@ static int look_around_locked(struct shmq_consumer *c, bool rounds)
 	if (!waiting_at(c, &at))
 		return -EBADMSG;
 	tail = cursor_pos(&c->control->tail);
+	r = shmqi_rings_reach(seg, &reach);
+	if (!r)
+		r = shmqi_consumer_follow_locked(c, at.pos);
+	if (r)
+		return r > 0 ? OUTLOOK_RETRY : r;
+	if (rounds)
+		shmqi_views_give_back(seg, false);
 	/* A competitor may have gone on since we read where we are. */
-	if (tail < at.pos || tail - at.pos > c->ring.mask + 1)
+	if (!reach_holds(&reach, at.pos, tail))
 		return is_elsewhere(c, &at) ? OUTLOOK_RETRY : -EBADMSG;
 	if (tail == at.pos)
 		return peers || returned ? OUTLOOK_PEERS : OUTLOOK_RING;
@@ -223,6 +255,12 @@ static int64_t poll_again(struct call *call)
 {
 	int r;
 
+	if (ring_is_old(call->c)) {
+		int64_t n = attempt(call);
+
+		if (n != -EAGAIN)
+			return n;
+	}
 	if (!shmqi_rounds_due(&call->c->rounds))
 		return -EAGAIN;
 	r = look_around(call->c, true);
@@ -254,13 +292,14 @@ take_slowly(struct shmq_consumer *c, const struct wanted *w, int64_t timeout_ns)
 	if (timeout_ns == SHMQ_NOWAIT)
 		return ep->chime ? shmqi_chime_poll(&waiter) :
 				   poll_again(&call);
+	c->spin = shmqi_attributes_spin(&c->ep, c->spin);
 	return shmqi_wait(&waiter, shmqi_wait_deadline(timeout_ns));
 }
 
 /* Not now, and it costs nothing to say so. */
 static inline bool skip(struct shmq_consumer *c, int64_t timeout_ns)
 {
-	return timeout_ns == SHMQ_NOWAIT && !c->ep.chime &&
+	return timeout_ns == SHMQ_NOWAIT && !c->ep.chime && !ring_is_old(c) &&
 	       rounds_skip(&c->rounds);
 }
 
@@ -345,17 +384,19 @@ uint64_t shmq_consumer_lost(const struct shmq_consumer *c)
 static int begin(struct shmq_consumer *c, uint32_t group)
 {
 	struct segment *seg = c->ep.seg;
+	int r;
 
 	c->group = &seg->groups[group];
 	c->group_index = group;
 	c->claims = c->ep.member->claims;
-	c->ring = ring_of(&seg->geo, seg->ring_read);
 	c->spin = WAIT_SPIN_MAX;
 	/* Look for returned spans once, whatever the count says. */
 	c->returns_seen = load_acquire(&c->group->returns) - 1;
 	c->first_slot = c->slots = 1;
 	c->kept_end = UINT64_MAX;
-	return c->serial ? shmqi_serial_begin(c) : 0;
+	r = shmqi_views_enter(&c->ep, cursor_pos(&c->group->cursor), false,
+			      &c->ring);
+	return r || !c->serial ? r : shmqi_serial_begin(c);
 }
 
 /* -EAGAIN: the group was removed meanwhile. */
@@ -363,10 +404,8 @@ static int join(struct shmq_consumer *c, uint32_t group, const char *name)
 {
 	struct joining joining = { SH_MEMBER_CONSUMER, group, c->alone };
 	struct segment *seg = c->ep.seg;
-	int r = shmqi_segment_map_read(seg);
+	int r = shmqi_member_join(&c->ep, &joining);
 
-	if (!r)
-		r = shmqi_member_join(&c->ep, &joining);
 	if (r)
 		return r == -EBUSY && !shmqi_group_is(seg, group, name) ?
 			       -EAGAIN :
@@ -461,6 +500,8 @@ static void leave(struct shmq_consumer *c)
 
 	shmqi_recover_settle_consumer(c->ep.seg, c->ep.index, &group, &held);
 	shmqi_member_leave(&c->ep, held);
+	shmqi_views_let(c->ep.seg);
+	shmqi_views_give_back(c->ep.seg, false);
 	/* edge RETURN: pairs with shmqi_consumer_adopt */
 	if (held)
 		add_release(&c->group->returns, 1);

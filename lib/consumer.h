@@ -97,6 +97,20 @@ int64_t shmqi_consumer_peek(struct shmq_consumer *c);
 /* After arming: an outlook, or a negative errno. */
 int shmqi_consumer_look_around(struct shmq_consumer *c);
 
+/*
+ * It found nothing: is there another ring, and has its group come to that? Then
+ * go there. 1: look again; 0: no; or an error. Under lock, or not.
+ */
+int shmqi_consumer_follow_locked(struct shmq_consumer *c, uint64_t pos);
+int shmqi_consumer_follow(struct shmq_consumer *c);
+
+/* Is there a ring newer than its own? Costs nothing. */
+static inline bool ring_is_old(const struct shmq_consumer *c)
+{
+	/* edge RING: pairs with shmqi_rings_publish */
+	return unlikely(load_acquire(&c->control->ring) != c->ring.number);
+}
+
 /* Is there a claim, or a record, at its position? Cheap. */
 bool shmqi_consumer_imminent(const struct shmq_consumer *c);
 

@@ -205,7 +205,7 @@ static int go_on(struct shmq_consumer *c, struct cursor at)
 	copies->laps++;
 	if (jump(c, at, to))
 		count_lost(copies, to.seq - at.seq);
-	return 0;
+	return copies->tap ? shmqi_tap_follow(c) : 0;
 }
 
 /* What was copied is ours. True, or somebody else's. */
@@ -254,7 +254,7 @@ static enum attempt attempt(struct shmq_consumer *c, const struct wanted *w,
 	*result = r = copy_run(c, w, &run);
 	if (copies_overtaken(c, run.at.pos)) {
 		*result = go_on(c, run.at);
-		return *result ? DONE : AGAIN;
+		return *result < 0 ? DONE : AGAIN;
 	}
 	if (r || run.end == run.at.pos) {
 		*result = r ? r : -EAGAIN;

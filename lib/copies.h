@@ -100,16 +100,26 @@ TSAN_BLIND static inline void copy_racing(void *to, const void *from, size_t n)
 }
 
 /*
+ * The same where there is a newer ring: what is claimed there is not claimed
+ * anew in the tap's.
+ */
+bool shmqi_tap_overtaken(const struct shmq_consumer *c, uint64_t pos,
+			 uint64_t tail);
+
+/*
  * After all that was read from pos on has been read: has a producer claimed
  * its place meanwhile? Then what was read may be anything.
  */
 static inline bool copies_overtaken(const struct shmq_consumer *c, uint64_t pos)
 {
+	uint64_t tail;
+
 	/* edge LAP: pairs with cursor_swap, claim_single */
 	atomic_thread_fence(memory_order_acquire);
 	/* Relaxed: the fence orders it behind what was read. */
-	return (load_relaxed(&c->control->tail.at.lo) & ~UINT64_C(63)) >
-	       pos + c->ring.mask + 1;
+	tail = load_relaxed(&c->control->tail.at.lo) & ~UINT64_C(63);
+	return tail > pos + c->ring.mask + 1 &&
+	       (!ring_is_old(c) || shmqi_tap_overtaken(c, pos, tail));
 }
 
 /*
@@ -124,6 +134,9 @@ bool shmqi_tap_oldest(const struct shmq_consumer *c, unsigned laps,
  * 0: wait; -EBADMSG.
  */
 int shmqi_tap_pass_dead(struct shmq_consumer *c);
+
+/* To the ring that holds its place. 1: it has gone there; 0; or an error. */
+int shmqi_tap_follow(struct shmq_consumer *c);
 
 /* Open a tap. 0 or a negative errno. */
 int shmqi_tap_open(struct shmq_consumer **out, struct segment *seg,

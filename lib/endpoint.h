@@ -24,6 +24,11 @@ struct endpoint {
 	uint32_t role;
 	uint32_t group;
 	bool alone;
+	/* In the table of rings: the one it uses, and the lowest where it may
+	 * have messages on loan. views.c */
+	uint64_t ring;
+	uint64_t keeps;
+	struct endpoint *next_reader; /* of segment.readers */
 	struct segment *seg;
 	struct sh_member *member;
 	struct chime *chime;        /* NULL: waits in the library only */

@@ -66,19 +66,44 @@ static uint64_t bounds_off(const struct geometry *geo)
 	       (uint64_t)geo->member_entries * sizeof(struct sh_member);
 }
 
+uint64_t shmqi_format_max_message(uint64_t capacity)
+{
+	const uint64_t most = UINT32_MAX - 4096;
+
+	return capacity / 4 < most ? capacity / 4 : most;
+}
+
+uint64_t shmqi_format_align(const struct geometry *geo)
+{
+	return geo->flags & SHMQ_HUGEPAGES ? HUGE_PAGE : geo->page_bytes;
+}
+
+int shmqi_format_capacity(uint64_t *capacity, uint64_t flags)
+{
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+
+	if (*capacity < CAPACITY_MIN || *capacity > SH_CAPACITY_MAX)
+		return shmqi_error_say(-EINVAL,
+				       "capacity %ju is not within 4096 and "
+				       "2^40 bytes",
+				       (uintmax_t)*capacity);
+	if (flags & SHMQ_HUGEPAGES && *capacity < HUGE_PAGE)
+		*capacity = HUGE_PAGE;
+	*capacity = power_of_two(*capacity < page ? page : *capacity);
+	return 0;
+}
+
 /* Everything that follows from capacity, members, groups and flags. */
 static void lay_out(struct geometry *geo, uint64_t page)
 {
+	geo->page_bytes = (uint32_t)page;
 	geo->member_entries = member_entries(geo->max_members);
 	geo->members_off = SH_GROUPS_OFF +
 			   (uint64_t)geo->max_groups * sizeof(struct sh_group);
-	geo->ring_off =
-		round_up(bounds_off(geo) + SH_BOUNDS * sizeof(struct sh_bound),
-			 geo->flags & SHMQ_HUGEPAGES ? HUGE_PAGE : page);
+	geo->ring_off = round_up(bounds_off(geo) +
+					 SH_BOUNDS * sizeof(struct sh_bound),
+				 shmqi_format_align(geo));
 	geo->file_bytes = geo->ring_off + geo->capacity;
-	geo->max_message = geo->capacity / 4;
-	if (geo->max_message > UINT32_MAX - 4096)
-		geo->max_message = UINT32_MAX - 4096;
 }
 
 int shmqi_format_plan(struct geometry *out, const struct shmq_attr *attr)
@@ -87,6 +112,7 @@ int shmqi_format_plan(struct geometry *out, const struct shmq_attr *attr)
 	const uint8_t *tail;
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
 	uint64_t capacity;
+	int r;
 
 	if (!attr)
 		attr = &defaults;
@@ -107,11 +133,9 @@ int shmqi_format_plan(struct geometry *out, const struct shmq_attr *attr)
 				       (uintmax_t)(attr->flags &
 						   ~(uint64_t)KNOWN_FLAGS));
 	capacity = attr->capacity ? attr->capacity : CAPACITY_DEFAULT;
-	if (capacity < CAPACITY_MIN || capacity > SH_CAPACITY_MAX)
-		return shmqi_error_say(-EINVAL,
-				       "capacity %ju is not within 4096 and "
-				       "2^40 bytes",
-				       (uintmax_t)capacity);
+	r = shmqi_format_capacity(&capacity, attr->flags);
+	if (r)
+		return r;
 	if (attr->max_members > SH_MEMBERS_MAX)
 		return shmqi_error_say(-EINVAL, "max_members is at most %u",
 				       SH_MEMBERS_MAX);
@@ -120,9 +144,7 @@ int shmqi_format_plan(struct geometry *out, const struct shmq_attr *attr)
 				       SH_GROUPS_MAX);
 
 	memset(out, 0, sizeof(*out));
-	if (attr->flags & SHMQ_HUGEPAGES && capacity < HUGE_PAGE)
-		capacity = HUGE_PAGE;
-	out->capacity = power_of_two(capacity < page ? page : capacity);
+	out->capacity = capacity;
 	out->flags = attr->flags;
 	out->max_members = attr->max_members ? attr->max_members : 64;
 	out->max_groups = attr->max_groups ? attr->max_groups : 16;
@@ -236,7 +258,7 @@ int shmqi_format_check(struct geometry *out, const struct sh_header *h,
 		return shmqi_error_say(-EBADMSG,
 				       "damaged: the header contradicts "
 				       "itself");
-	if (file_bytes != geo.file_bytes)
+	if (file_bytes < geo.file_bytes || file_bytes % h->page_bytes)
 		return shmqi_error_say(-EBADMSG,
 				       "the file has %ju bytes and should "
 				       "have %ju: %s",

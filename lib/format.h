@@ -12,18 +12,19 @@
 
 /* A validated private copy; every index and length is checked against it. */
 struct geometry {
+	/* As created: rings.h has what holds now. */
 	uint64_t capacity; /* bytes, a power of two of whole pages */
 	uint64_t file_bytes;
 	uint64_t ring_off;
 	uint64_t cookie;
-	uint64_t flags;       /* SHMQ_SINGLE_PRODUCER and so on */
-	uint64_t max_message; /* bytes */
+	uint64_t flags; /* SHMQ_SINGLE_PRODUCER and so on */
 	uint64_t members_off;
 	uint64_t start_pos;
 	uint64_t start_seq;
 	uint32_t max_members;
 	uint32_t member_entries;
 	uint32_t max_groups;
+	uint32_t page_bytes;
 };
 
 /*
@@ -36,6 +37,18 @@ static inline bool geometry_serial(const struct geometry *geo)
 	       !(geo->flags & (SHMQ_TOPIC | SHMQ_OVERWRITE));
 }
 
+/*
+ * The capacity that is given for one that is asked for. 0, or -EINVAL, with a
+ * sentence.
+ */
+int shmqi_format_capacity(uint64_t *capacity, uint64_t flags);
+
+/* The largest message of a ring, bytes. */
+uint64_t shmqi_format_max_message(uint64_t capacity);
+
+/* Where a ring may begin in the file: a multiple of this. */
+uint64_t shmqi_format_align(const struct geometry *geo);
+
 /* 0, -EINVAL, -E2BIG or -EOPNOTSUPP, with a sentence. attr may be NULL. */
 int shmqi_format_plan(struct geometry *out, const struct shmq_attr *attr);
 
@@ -43,8 +56,8 @@ int shmqi_format_plan(struct geometry *out, const struct shmq_attr *attr);
 void shmqi_format_write(const struct geometry *geo, struct sh_header *h);
 
 /*
- * Check a private copy of a header that was read from a file of file_bytes.
- * 0, -EBADMSG or -EPROTONOSUPPORT, with a sentence that says what is wrong.
+ * Check a private copy of a header that was read from a file of file_bytes:
+ * that many at least, for a ring may have been added. 0, -EBADMSG or -EPROTONOSUPPORT, with a sentence that says what is wrong.
  */
 int shmqi_format_check(struct geometry *out, const struct sh_header *h,
 		       uint64_t file_bytes);

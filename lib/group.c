@@ -27,9 +27,9 @@ int shmqi_group_find(const struct segment *seg, const char *name)
 }
 
 uint64_t shmqi_group_lowest(const struct segment *seg, uint64_t tail,
-			    uint32_t except)
+			    uint32_t except, uint64_t floor)
 {
-	uint64_t lowest = tail, lap = seg->geo.capacity;
+	uint64_t lowest = tail;
 
 	for (uint32_t i = 0; i < seg->geo.max_groups; i++) {
 		/* edge STATE: before the cursor, which is set before USED */
@@ -41,8 +41,8 @@ uint64_t shmqi_group_lowest(const struct segment *seg, uint64_t tail,
 			continue;
 		pos = cursor_pos(&seg->groups[i].cursor);
 		/* One that is being made may be too late to hold so much. */
-		if (state == SH_GROUP_MAKING && tail > lap && pos < tail - lap)
-			pos = tail - lap;
+		if (state == SH_GROUP_MAKING && pos < floor)
+			pos = floor;
 		if (pos < lowest)
 			lowest = pos;
 	}

@@ -39,9 +39,12 @@ bool shmqi_serial_seq(struct sh_claim *claims, uint64_t pos, uint64_t *seq);
 /* No entry of a group. */
 #define NO_GROUP UINT32_MAX
 
-/* The lowest cursor of all groups but one, or the tail, if that is lower. */
+/*
+ * The lowest cursor of all groups but one, or the tail, if that is lower. One
+ * that is being made counts as being at floor at least.
+ */
 uint64_t shmqi_group_lowest(const struct segment *seg, uint64_t tail,
-			    uint32_t except);
+			    uint32_t except, uint64_t floor);
 
 /* The place of the group that is furthest behind. False: none, or damage. */
 bool shmqi_group_oldest(const struct segment *seg, struct cursor *place);

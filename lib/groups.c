@@ -33,6 +33,7 @@
 #include "recovery.h"
 #include "ring.h"
 #include "room.h"
+#include "views.h"
 #include "wake.h"
 
 #define LOOKS 1000
@@ -159,7 +160,7 @@ int shmqi_groups_mend(struct segment *seg)
 		return 0;
 	r = finish_change(seg);
 	end_change(seg);
-	return r;
+	return r ? r : 1;
 }
 
 /* ----------------------------------------------------------------- making */
@@ -180,7 +181,7 @@ static int claimed_tail(const struct segment *seg, struct cursor *tail)
  * there is no other, the tail.
  */
 static int oldest_place(struct segment *seg, uint32_t making,
-			const struct ring *ring, struct cursor *place)
+			const struct rings *rings, struct cursor *place)
 {
 	uint64_t tail = cursor_pos(&seg->control->tail), lowest;
 
@@ -190,18 +191,20 @@ static int oldest_place(struct segment *seg, uint32_t making,
 		return claimed_tail(seg, place);
 	/* On loan, or received meanwhile: a record, whose stamp says which. */
 	if (lowest < place->pos)
-		*place = (struct cursor){ lowest, record_seq(ring, lowest),
-					  SH_NOBODY };
+		*place = (struct cursor){
+			lowest, record_seq(ring_at(rings, lowest), lowest),
+			SH_NOBODY
+		};
 	return 0;
 }
 
 /* Behind all that has been claimed; of a serial producer, stamped. */
-static int newest_place(struct segment *seg, const struct ring *ring,
+static int newest_place(struct segment *seg, const struct rings *rings,
 			struct cursor *place)
 {
 	if (!geometry_serial(&seg->geo))
 		return claimed_tail(seg, place);
-	return shmqi_ring_walk(ring, &place->pos, &place->seq,
+	return shmqi_ring_walk(rings, &place->pos, &place->seq,
 			       cursor_pos(&seg->control->tail)) ?
 		       0 :
 		       -EBADMSG;
@@ -214,25 +217,22 @@ static void put_cursor(struct sh_group *group, struct cursor place)
 }
 
 /* Where the group begins; on the way it becomes MAKING. */
-static int place_group(struct segment *seg, uint32_t index, bool newest)
+static int place_in(struct segment *seg, uint32_t index, bool newest,
+		    const struct rings *rings)
 {
 	struct sh_group *group = &seg->groups[index];
 	struct cursor place = { 0 };
-	struct ring ring;
-	int r = shmqi_segment_map_read(seg);
+	int r;
 
-	if (r)
-		return r;
-	ring = ring_of(&seg->geo, seg->ring_read);
 	if (seg->geo.flags & SHMQ_OVERWRITE) {
 		/* Nobody keeps anything for it. */
 		if (newest ? !shmqi_bounds_tail(seg, &place) :
-			     !shmqi_bounds_oldest(seg, &ring, 0, &place))
+			     !shmqi_bounds_oldest(seg, &rings->high, 0, &place))
 			return -EBADMSG;
 		put_cursor(group, place);
 		return 0;
 	}
-	r = oldest_place(seg, index, &ring, &place);
+	r = oldest_place(seg, index, rings, &place);
 	if (r)
 		return r;
 	put_cursor(group, place);
@@ -240,11 +240,23 @@ static int place_group(struct segment *seg, uint32_t index, bool newest)
 	/* edge MOVE: pairs with shmqi_room_lowest */
 	add_release(&seg->control->moves, 1);
 	full_fence();
-	r = oldest_place(seg, index, &ring, &place);
+	r = oldest_place(seg, index, rings, &place);
 	if (!r && newest)
-		r = newest_place(seg, &ring, &place);
+		r = newest_place(seg, rings, &place);
 	if (!r)
 		put_cursor(group, place);
+	return r;
+}
+
+static int place_group(struct segment *seg, uint32_t index, bool newest)
+{
+	struct rings rings;
+	int r = shmqi_views_get(seg, false, &rings);
+
+	if (r)
+		return r;
+	r = place_in(seg, index, newest, &rings);
+	shmqi_views_let(seg);
 	return r;
 }
 

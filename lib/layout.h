@@ -13,6 +13,7 @@
  *        .  struct sh_bound       16  each, 64 of them: where records begin
  *        .  zero                      up to a page (2 MiB with huge pages)
  *  ring_off the ring         capacity records; mapped twice, back to back
+ *        .  rings that took its place: shmq_resize(), see rings.h
  *
  * Only fixed-width integers and _Atomic of them; offsets, never pointers.
  * A *position* counts bytes of the stream from its beginning and is a multiple
@@ -39,6 +40,10 @@
  *                                                                 is claimed anew
  *   MOVE      an adopter of returned spans  room seekers          the new holder
  *   RETURN    a closer, a rescuer           consumers             returned spans
+ *   RING      who resizes, or decides       everybody             the ring's entry
+ *             where a ring begins
+ *   EPOCH     who changes attributes;       members; who changes  the version;
+ *             a member that has read        them                  done reading
  *   ARM       a sleeper                     wakers                (with membarrier)
  *                                                                 its chime
  */
@@ -122,6 +127,33 @@ struct sh_bell {
  * it looks. Never taken back. */
 #define SH_BELL_ASKS (SH_BELL_ARMED | SH_BELL_FENCED | SH_BELL_CHIMES)
 
+/*
+ * A ring: where the records of the positions from from.lo on are, up to where
+ * the next ring begins. from.hi is a hash of the entry, its number and the
+ * cookie (rings.c). Written before control.ring says that there is one; only
+ * the decision where it begins comes later, in one 16-byte swap.
+ */
+struct sh_ring {
+	struct sh_pair from;       /*  0  position, or SH_UNDECIDED; hash */
+	_Atomic uint64_t offset;   /* 16  in the file, a multiple of a page */
+	_Atomic uint64_t capacity; /* 24  bytes, a power of two */
+};
+#define SH_UNDECIDED UINT64_MAX
+#define SH_RINGS 4u
+
+/*
+ * The attributes that can change, in versions: written where no member reads
+ * any more, then put in force by one store (epoch.h, attributes.c).
+ */
+struct sh_attributes {
+	_Atomic uint64_t check; /*   0  hash of the rest, number and cookie */
+	_Atomic uint64_t spin;  /*   8  looks before a sleep, at most */
+	_Atomic uint64_t label[8]; /*  16  text, NUL-padded */
+	uint64_t reserved[6];      /*  80  0 */
+};
+#define SH_VERSIONS 2u
+#define SH_SPIN_MAX 2048u
+
 /* Words on lines of their own: pairs of lines, for the adjacent prefetcher. */
 struct sh_control {
 	struct sh_cursor tail; /*   0  producers claim here. A single producer
@@ -139,7 +171,17 @@ struct sh_control {
 					      any change means: look again */
 	_Atomic uint64_t stalls;     /* 400  sleeps behind an open claim */
 	_Atomic uint64_t recoveries; /* 408  dead members cleaned up */
-	uint8_t pad3[608];
+	uint8_t pad3[96];
+	_Atomic uint64_t ring;          /* 512  number of the newest ring; the
+					       header's is number 0 */
+	_Atomic uint64_t given_back;    /* 520  rings below this are gone */
+	uint8_t pad4[48];               /* 528 */
+	struct sh_ring rings[SH_RINGS]; /* 576  number n at n % SH_RINGS */
+	_Atomic uint64_t epoch;      /* 704  grows by 2 for each grace period */
+	_Atomic uint64_t attributes; /* 712  number of the version in force */
+	uint8_t pad5[48];
+	struct sh_attributes versions[SH_VERSIONS]; /* 768  number n at
+						       n % SH_VERSIONS */
 };
 
 /* A group. Entry 0 is "default" unless the queue is a topic. */
@@ -223,7 +265,8 @@ struct sh_member {
 
 	_Atomic uint64_t watch_word; /*  64  a claim word somebody waited for */
 	_Atomic uint64_t watch_ns;   /*  72  CLOCK_REALTIME when first seen */
-	_Atomic uint64_t epoch;      /*  80  0; for shared grace periods */
+	_Atomic uint64_t epoch;      /*  80  odd: reads what changes in
+					     versions, since that epoch */
 	_Atomic uint64_t sleeps;     /*  88  times it went to sleep */
 	_Atomic uint32_t slots;      /*  96  claim slots in use are below this;
 					     at least 1, grows while it lives */
@@ -286,12 +329,19 @@ struct sh_record_tail {
 /*
  * Lock bytes of the file, far behind its data: of each member entry; of the
  * single producer; of each group, shared by its consumers or held by one; of
- * the table of groups, for whoever changes it.
+ * the table of groups, for whoever changes it; of the table of rings, likewise;
+ * of each ring, shared by the processes that read it, held by who gives it back;
+ * of who resizes, while it has the place of the single producer; of the
+ * attributes, for whoever changes them.
  */
 #define SH_LEASE_MEMBER (INT64_C(1) << 61)
 #define SH_LEASE_PRODUCER (SH_LEASE_MEMBER + (1 << 20))
 #define SH_LEASE_GROUP (SH_LEASE_MEMBER + (1 << 21))
 #define SH_LEASE_GROUPS (SH_LEASE_MEMBER + (1 << 22))
+#define SH_LEASE_RINGS (SH_LEASE_MEMBER + (1 << 23))
+#define SH_LEASE_RING (SH_LEASE_RINGS + 1)
+#define SH_LEASE_TURN (SH_LEASE_RING + SH_RINGS)
+#define SH_LEASE_ATTRIBUTES (SH_LEASE_TURN + 1)
 
 #define SH_AT(type, field, offset)                                             \
 	static_assert(__builtin_offsetof(struct type, field) == (offset),      \
@@ -327,7 +377,22 @@ SH_AT(sh_control, member_top, 388);
 SH_AT(sh_control, moves, 392);
 SH_AT(sh_control, stalls, 400);
 SH_AT(sh_control, recoveries, 408);
+SH_AT(sh_control, ring, 512);
+SH_AT(sh_control, given_back, 520);
+SH_AT(sh_control, rings, 576);
+SH_AT(sh_control, epoch, 704);
+SH_AT(sh_control, attributes, 712);
+SH_AT(sh_control, versions, 768);
 static_assert(sizeof(struct sh_control) == 1024, "sh_control");
+SH_AT(sh_attributes, check, 0);
+SH_AT(sh_attributes, spin, 8);
+SH_AT(sh_attributes, label, 16);
+SH_AT(sh_attributes, reserved, 80);
+static_assert(sizeof(struct sh_attributes) == 128, "sh_attributes");
+SH_AT(sh_ring, from, 0);
+SH_AT(sh_ring, offset, 16);
+SH_AT(sh_ring, capacity, 24);
+static_assert(sizeof(struct sh_ring) == 32, "sh_ring");
 SH_AT(sh_group, cursor, 0);
 SH_AT(sh_group, redelivered_pos, 16);
 SH_AT(sh_group, returns, 24);

@@ -5,6 +5,8 @@ noinst_LTLIBRARIES += lib/libshmqi.la
 lib_libshmqi_la_SOURCES = \
 	lib/adopt.c \
 	lib/atomic.h \
+	lib/attributes.c \
+	lib/attributes.h \
 	lib/batch.c \
 	lib/bounds.c \
 	lib/bounds.h \
@@ -26,8 +28,11 @@ lib_libshmqi_la_SOURCES = \
 	lib/descriptor.c \
 	lib/endpoint.c \
 	lib/endpoint.h \
+	lib/epoch.c \
+	lib/epoch.h \
 	lib/error.c \
 	lib/error.h \
+	lib/follow.c \
 	lib/format.c \
 	lib/format.h \
 	lib/group.c \
@@ -54,8 +59,11 @@ lib_libshmqi_la_SOURCES = \
 	lib/registry.h \
 	lib/returned.c \
 	lib/returned.h \
+	lib/resize.c \
 	lib/ring.c \
 	lib/ring.h \
+	lib/rings.c \
+	lib/rings.h \
 	lib/room.c \
 	lib/room.h \
 	lib/segment.c \
@@ -70,6 +78,10 @@ lib_libshmqi_la_SOURCES = \
 	lib/strike.h \
 	lib/tap.c \
 	lib/tsan.h \
+	lib/turn.c \
+	lib/turn.h \
+	lib/views.c \
+	lib/views.h \
 	lib/wait.c \
 	lib/wait.h \
 	lib/wake.c \

@@ -24,6 +24,9 @@
 #include "returned.h"
 #include "wake.h"
 
+/* So often a place that somebody has in passing is asked for again. */
+#define PASSING_LOOKS 200
+
 uint32_t shmqi_member_top(const struct segment *seg)
 {
 	/* Relaxed: an entry above it is not in use yet, or not for us. */
@@ -111,6 +114,7 @@ static void introduce(struct sh_member *member, const struct joining *joining)
 	store_relaxed(&member->watch_word, 0);
 	store_relaxed(&member->watch_ns, 0);
 	store_relaxed(&member->sleeps, 0);
+	store_relaxed(&member->epoch, 0);
 	store_relaxed(&member->slots, 1);
 	store_relaxed(&member->chime_name, 0);
 	store_relaxed(&member->chime_armed, 0);
@@ -157,19 +161,39 @@ bool shmqi_member_consumes(const struct segment *seg, uint32_t group)
 	return ours_in_role(seg, &joining);
 }
 
+static bool has_role(const struct segment *seg, const struct joining *joining)
+{
+	for (uint32_t i = 0; i < shmqi_member_top(seg); i++)
+		if (is_role(seg, i, joining))
+			return true;
+	return false;
+}
+
+/* Who changes groups or rings has it in passing, and no entry. */
+static int try_place(struct segment *seg, const struct joining *joining,
+		     int (*take)(int fd, int64_t byte))
+{
+	for (int look = 0;; look++) {
+		int r = take(seg->lease_fd, place_byte(joining));
+
+		if (r != -EBUSY || has_role(seg, joining) ||
+		    look == PASSING_LOOKS || !shmqi_lease_let_pass(look))
+			return r;
+	}
+}
+
 /*
  * Producers need a place only where there is a single one. Consumers of a
  * group share a lock, so that one who wants to be alone finds out.
  */
 static int take_place(struct segment *seg, const struct joining *joining)
 {
-	int64_t byte = place_byte(joining);
 	int r;
 
 	if (joining->alone) {
 		if (ours_in_role(seg, joining))
 			return -EBUSY;
-		return shmqi_lease_take(seg->lease_fd, byte);
+		return try_place(seg, joining, shmqi_lease_take);
 	}
 	if (joining->role == SH_MEMBER_PRODUCER)
 		return 0;
@@ -177,7 +201,7 @@ static int take_place(struct segment *seg, const struct joining *joining)
 		/* Ours and exclusive: the kernel would turn it into shared. */
 		if (ours_in_role(seg, joining))
 			return -EBUSY;
-		r = shmqi_lease_share(seg->lease_fd, byte);
+		r = try_place(seg, joining, shmqi_lease_share);
 		if (r)
 			return r;
 	}
@@ -336,12 +360,12 @@ int shmqi_member_join(struct endpoint *ep, const struct joining *joining)
 	ep->member = member_at(seg, ep->index);
 	introduce(ep->member, joining);
 	raise_top(seg, ep->index + 1);
+	seg->endpoints[ep->index] = ep;
 	return 0;
 }
 
 void shmqi_member_enter(struct endpoint *ep, uint32_t role)
 {
-	ep->seg->endpoints[ep->index] = ep;
 	/* edge STATE: carries its identity and its claim slots */
 	store_release(&ep->member->state, role);
 }

@@ -9,12 +9,16 @@
 #include "copy.h"
 #include "error.h"
 #include "handle.h"
+#include "lease.h"
 #include "members.h"
 #include "producer.h"
 #include "recovery.h"
+#include "turn.h"
+#include "views.h"
 #include "wait.h"
 
 #define IOV_PARTS_MAX 1024
+#define BUSY_LOOKS 4
 
 int shmq_send(struct shmq_producer *p, const void *buf, size_t len,
 	      int64_t timeout_ns)
@@ -25,10 +29,13 @@ int shmq_send(struct shmq_producer *p, const void *buf, size_t len,
 
 	if (unlikely(r))
 		return r;
-	if (unlikely(len > p->ring.max_message))
-		return -EMSGSIZE;
 	if (unlikely(!buf && len))
 		return -EINVAL;
+	if (unlikely(len > p->ring.max_message)) {
+		r = shmqi_turn_outgrown(p, len);
+		if (r)
+			return r;
+	}
 	r = claim(p, record_span(len), 1, timeout_ns, &open);
 	if (unlikely(r))
 		return r;
@@ -40,7 +47,7 @@ int shmq_send(struct shmq_producer *p, const void *buf, size_t len,
 }
 
 /* The sum of the parts; -EINVAL, -EMSGSIZE. */
-static int gather_length(const struct shmq_producer *p, const struct iovec *iov,
+static int gather_length(struct shmq_producer *p, const struct iovec *iov,
 			 int iovcnt, size_t *len)
 {
 	*len = 0;
@@ -49,11 +56,11 @@ static int gather_length(const struct shmq_producer *p, const struct iovec *iov,
 	for (int i = 0; i < iovcnt; i++) {
 		if (!iov[i].iov_base && iov[i].iov_len)
 			return -EINVAL;
-		if (iov[i].iov_len > p->ring.max_message - *len)
+		if (iov[i].iov_len > UINT32_MAX - *len)
 			return -EMSGSIZE;
 		*len += iov[i].iov_len;
 	}
-	return 0;
+	return *len > p->ring.max_message ? shmqi_turn_outgrown(p, *len) : 0;
 }
 
 int shmq_sendv(struct shmq_producer *p, const struct iovec *iov, int iovcnt,
@@ -99,9 +106,9 @@ int shmq_reserve(struct shmq_producer *p, size_t len, void **out,
 		return r;
 	if (!out)
 		return -EINVAL;
-	if (len > p->ring.max_message)
-		return -EMSGSIZE;
-	r = claim(p, record_span(len), 1, timeout_ns, &p->open);
+	r = len > p->ring.max_message ? shmqi_turn_outgrown(p, len) : 0;
+	if (!r)
+		r = claim(p, record_span(len), 1, timeout_ns, &p->open);
 	if (r)
 		return r;
 	p->reserved = true;
@@ -163,54 +170,88 @@ static int join(struct shmq_producer *p)
 	struct segment *seg = p->ep.seg;
 	struct joining joining = { SH_MEMBER_PRODUCER, 0,
 				   seg->geo.flags & SHMQ_SINGLE_PRODUCER };
-	int r = shmqi_segment_map_write(seg);
+	int r = shmqi_member_join(&p->ep, &joining);
 
-	if (!r)
-		r = shmqi_member_join(&p->ep, &joining);
 	if (r)
 		return r;
 	p->control = seg->control;
 	p->claim = &p->ep.member->claims[0];
-	p->ring = ring_of(&seg->geo, seg->ring_write);
 	p->at = cursor_load(&p->control->tail);
 	p->spin = WAIT_SPIN_MAX;
-	if (p->single)
-		r = shmqi_recover_check_tail(seg, &p->ring, &p->at);
+	r = shmqi_views_enter(&p->ep, p->at.pos, false, &p->ring);
+	if (!r && p->single)
+		r = shmqi_recover_check_tail(seg, &p->at);
 	shmqi_member_enter(&p->ep, SH_MEMBER_PRODUCER);
 	if (r)
 		shmqi_member_leave(&p->ep, false);
 	return r;
 }
 
-int shmq_producer_open(struct shmq_producer **out, struct shmq *q,
-		       unsigned flags)
+/* One attempt. -EAGAIN: whoever resizes the queue may have the place. */
+static int join_once(struct shmq_producer *p, bool patient)
 {
-	KEEP_ERRNO;
-	struct shmq_producer *p;
-	struct segment *seg;
+	struct segment *seg = p->ep.seg;
+	bool turning;
 	int r;
 
-	shmqi_error_clear();
-	if (!out || !q || flags)
-		return -EINVAL;
-	seg = q->seg;
-	if (!seg->writable)
-		return -EBADF;
-	p = shmqi_endpoint_new(seg, sizeof(*p));
+	patient &= (seg->geo.flags & SHMQ_SINGLE_PRODUCER) != 0;
+	pthread_mutex_lock(&seg->lock);
+	turning = patient && shmqi_views_turning(seg);
+	r = join(p);
+	if (r == -EBUSY && patient)
+		turning |= shmqi_views_turning(seg);
+	pthread_mutex_unlock(&seg->lock);
+	return r == -EBUSY && turning ? -EAGAIN : r;
+}
+
+/* Another may resize it each time we look: busy is what stays so. */
+static int join_patiently(struct shmq_producer *p, bool patient)
+{
+	int busy = 0, r = -EBUSY;
+
+	for (int look = 0; busy < BUSY_LOOKS; look++) {
+		r = join_once(p, patient);
+		if (r == -EBUSY)
+			busy++;
+		else if (r != -EAGAIN)
+			return r;
+		if (!patient || !shmqi_lease_let_pass(look))
+			break;
+	}
+	return -EBUSY;
+}
+
+int shmqi_producer_open(struct shmq_producer **out, struct segment *seg,
+			bool patient)
+{
+	struct shmq_producer *p = shmqi_endpoint_new(seg, sizeof(*p));
+	int r;
+
 	if (!p)
 		return -ENOMEM;
 	p->single = geometry_serial(&seg->geo);
 	p->overwrites = seg->geo.flags & SHMQ_OVERWRITE;
 	p->ep.magic = ENDPOINT_PRODUCER;
-	pthread_mutex_lock(&seg->lock);
-	r = join(p);
-	pthread_mutex_unlock(&seg->lock);
+	r = join_patiently(p, patient);
 	if (r) {
 		shmqi_endpoint_free(&p->ep, sizeof(*p));
 		return r;
 	}
 	*out = p;
 	return 0;
+}
+
+int shmq_producer_open(struct shmq_producer **out, struct shmq *q,
+		       unsigned flags)
+{
+	KEEP_ERRNO;
+
+	shmqi_error_clear();
+	if (!out || !q || flags)
+		return -EINVAL;
+	if (!q->seg->writable)
+		return -EBADF;
+	return shmqi_producer_open(out, q->seg, true);
 }
 
 void shmq_producer_close(struct shmq_producer *p)

@@ -39,6 +39,7 @@ struct shmq_producer {
 	struct sh_control *control;
 	struct sh_claim *claim;
 	uint64_t limit;   /* positions below it may be written */
+	uint64_t turn;    /* CLAIM_TURN: the next ring begins here */
 	struct cursor at; /* a single producer's own tail */
 	uint64_t room;    /* overwriting: the limit that others set */
 	bool overwrites;
@@ -57,12 +58,36 @@ struct shmq_producer {
 int shmqi_claim_among_many(struct shmq_producer *p, uint64_t span,
 			   uint64_t count, struct span *open);
 
-/* The limit is used up: ask the groups. 0, or as above. */
+/*
+ * The limit is used up: ask the groups. 0, or as above; -EMSGSIZE: too large
+ * for the ring that the tail has come to; CLAIM_TURN: there is room only in the
+ * next ring, and the rest of this one has to be claimed first (turn.h).
+ */
+#define CLAIM_TURN 1
 int shmqi_claim_find_room(struct shmq_producer *p, uint64_t tail, uint64_t end);
+
+/* Raise the limit, and follow the tail to its ring. 0 or an error. */
+struct room;
+int shmqi_claim_look_for_room(struct shmq_producer *p, uint64_t tail,
+			      struct room *room);
+
+/* One try to move the tail from c to to, as the algorithm of cursor.h is. */
+bool shmqi_claim_win(struct shmq_producer *p, struct cursor c,
+		     struct cursor to);
+
+/* Room for the single producer, which may move it to another ring. */
+int shmqi_claim_find_room_single(struct shmq_producer *p, uint64_t span);
 
 /* The same as claim(), when there was no room. */
 int shmqi_claim_wait(struct shmq_producer *p, uint64_t span, uint64_t count,
 		     int64_t timeout_ns, struct span *open);
+
+/*
+ * As shmq_producer_open(). patient: if somebody who resizes the queue has the
+ * place of the single producer, wait until that is over.
+ */
+int shmqi_producer_open(struct shmq_producer **out, struct segment *seg,
+			bool patient);
 
 /* 0, -EINVAL, -ESTALE; -EBUSY if a reservation is open. */
 static inline int producer_check(const struct shmq_producer *p)
@@ -80,10 +105,13 @@ static inline int claim_single(struct shmq_producer *p, uint64_t span,
 	uint64_t pos = p->at.pos, end = pos + span, seq = p->at.seq;
 
 	if (unlikely(end > p->limit)) {
-		int r = shmqi_claim_find_room(p, pos, end);
+		int r = shmqi_claim_find_room_single(p, span);
 
 		if (r)
 			return r;
+		pos = p->at.pos;
+		end = pos + span;
+		seq = p->at.seq;
 	}
 	cursor_move(&p->control->tail, end);
 	/* edge LAP: the claim is seen before what is written into it */

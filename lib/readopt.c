@@ -149,8 +149,9 @@ static int adopt(struct shmq_consumer *c)
 	struct segment *seg = c->ep.seg;
 	/* edge RETURN */
 	uint64_t returns = load_acquire(&c->group->returns);
+	const struct rings rings = rings_of_one(&c->ring);
 	struct adoption a = {
-		.ring = &c->ring,
+		.rings = &rings,
 		.group = c->group_index,
 		.to = c->ep.index,
 		.first_slot = c->first_slot,

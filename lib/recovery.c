@@ -12,6 +12,7 @@
 #include "members.h"
 #include "recovery.h"
 #include "returned.h"
+#include "views.h"
 #include "wake.h"
 
 /*
@@ -19,7 +20,7 @@
  * The stream is whole from any group's cursor up to the first missing stamp;
  * what it claimed beyond that becomes one skipped record.
  */
-static int walk_to_tail(struct segment *seg, const struct ring *ring,
+static int walk_to_tail(struct segment *seg, const struct rings *rings,
 			uint64_t *pos, uint64_t *seq)
 {
 	uint64_t end = cursor_pos(&seg->control->tail);
@@ -29,34 +30,39 @@ static int walk_to_tail(struct segment *seg, const struct ring *ring,
 		return -EBADMSG;
 	*pos = place.pos;
 	*seq = place.seq;
-	if (*pos > end || end - *pos > seg->geo.capacity ||
-	    !shmqi_ring_walk(ring, pos, seq, end))
+	if (!reach_holds(&rings->reach, *pos, end) ||
+	    !shmqi_ring_walk(rings, pos, seq, end))
 		return -EBADMSG;
 	return 0;
 }
 
-int shmqi_recover_check_tail(struct segment *seg, const struct ring *ring,
-			     const struct cursor *tail)
+int shmqi_recover_check_tail(struct segment *seg, const struct cursor *tail)
 {
+	struct rings rings;
 	uint64_t pos, seq;
-	int r = walk_to_tail(seg, ring, &pos, &seq);
+	int r = shmqi_views_get(seg, false, &rings);
 
+	if (r)
+		return r;
+	r = walk_to_tail(seg, &rings, &pos, &seq);
+	shmqi_views_let(seg);
 	if (r)
 		return r;
 	return pos == tail->pos && seq == tail->seq ? 0 : -EBADMSG;
 }
 
-static int finish_single_producer(struct segment *seg, const struct ring *ring,
-				  uint32_t index)
+static int finish_single_producer(struct segment *seg,
+				  const struct rings *rings, uint32_t index)
 {
 	struct sh_cursor *tail = &seg->control->tail;
 	uint64_t end = cursor_pos(tail), pos, seq;
-	int r = walk_to_tail(seg, ring, &pos, &seq);
+	int r = walk_to_tail(seg, rings, &pos, &seq);
 
 	if (r)
 		return r;
 	if (pos < end)
-		shmqi_ring_abort(ring, pos, seq++, end - pos, 1, index);
+		shmqi_ring_abort(ring_at(rings, pos), pos, seq++, end - pos, 1,
+				 index);
 	cursor_number(tail, seq);
 	return 0;
 }
@@ -65,7 +71,7 @@ static int finish_single_producer(struct segment *seg, const struct ring *ring,
  * What is stamped of the claim stays as it is, the rest becomes one skipped
  * record. Nothing of it has been written over: it is open (room.c).
  */
-static int finish_claim(struct segment *seg, const struct ring *ring,
+static int finish_claim(struct segment *seg, const struct rings *rings,
 			uint32_t index, uint64_t word)
 {
 	struct sh_claim *claim = &member_at(seg, index)->claims[0];
@@ -74,19 +80,20 @@ static int finish_claim(struct segment *seg, const struct ring *ring,
 	uint64_t behind = seq + load_relaxed(&claim->count);
 
 	if (end <= pos || end > cursor_pos(&seg->control->tail) ||
-	    end - pos > seg->geo.capacity ||
-	    !shmqi_ring_walk(ring, &pos, &seq, end))
+	    !reach_holds(&rings->reach, pos, end) ||
+	    !shmqi_ring_walk(rings, &pos, &seq, end))
 		return -EBADMSG;
 	if (pos == end)
 		return 0;
 	/* A number for each record: some are left, and room for them. */
 	if (behind <= seq || behind - seq > (end - pos) / SH_LINE)
 		return -EBADMSG;
-	shmqi_ring_abort(ring, pos, seq, end - pos, behind - seq, index);
+	shmqi_ring_abort(ring_at(rings, pos), pos, seq, end - pos, behind - seq,
+			 index);
 	return 0;
 }
 
-static int finish_claimed(struct segment *seg, const struct ring *ring,
+static int finish_claimed(struct segment *seg, const struct rings *rings,
 			  uint32_t index)
 {
 	struct sh_claim *claim = &member_at(seg, index)->claims[0];
@@ -98,7 +105,7 @@ static int finish_claimed(struct segment *seg, const struct ring *ring,
 	word = load_acquire(&claim->word);
 	if (claim_state(word) != SH_CLAIM_OWNED)
 		return 0;
-	r = finish_claim(seg, ring, index, word);
+	r = finish_claim(seg, rings, index, word);
 	if (!r)
 		claim_done(claim);
 	return r;
@@ -106,15 +113,15 @@ static int finish_claimed(struct segment *seg, const struct ring *ring,
 
 static int finish_producer(struct segment *seg, uint32_t index)
 {
-	struct ring ring;
-	int r = shmqi_segment_map_write(seg);
+	struct rings rings;
+	int r = shmqi_views_get(seg, true, &rings);
 
 	if (r)
 		return r;
-	ring = ring_of(&seg->geo, seg->ring_write);
 	r = geometry_serial(&seg->geo) ?
-		    finish_single_producer(seg, &ring, index) :
-		    finish_claimed(seg, &ring, index);
+		    finish_single_producer(seg, &rings, index) :
+		    finish_claimed(seg, &rings, index);
+	shmqi_views_let(seg);
 	if (!r)
 		/* edge STATE */
 		store_release(&member_at(seg, index)->state, SH_MEMBER_FREE);

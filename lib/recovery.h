@@ -25,8 +25,7 @@ int shmqi_recover_all(struct segment *seg);
  * For a single producer that begins: is the tail where the records end? Nobody
  * else would ever notice. 0 or -EBADMSG.
  */
-int shmqi_recover_check_tail(struct segment *seg, const struct ring *ring,
-			     const struct cursor *tail);
+int shmqi_recover_check_tail(struct segment *seg, const struct cursor *tail);
 
 /*
  * Only consumers: for one of them that waits, and need not map the ring for

@@ -211,13 +211,15 @@ static int measure(struct adoption *a, uint64_t pos, uint64_t end)
 	uint64_t seq;
 
 	a->pos = a->end = pos;
-	if (end <= pos || end - pos > a->ring->mask + 1)
+	if (end <= pos || !reach_holds(&a->rings->reach, pos, end))
 		return -EBADMSG;
 	/* A held record keeps its stamp, and the stamp its number. */
-	seq = record_seq(a->ring, pos);
+	seq = record_seq(ring_at(a->rings, pos), pos);
 	while (a->end < end) {
-		if (!record_published(a->ring, a->end, seq) ||
-		    !record_read(a->ring, a->end, &found) ||
+		const struct ring *ring = ring_at(a->rings, a->end);
+
+		if (!record_published(ring, a->end, seq) ||
+		    !record_read(ring, a->end, &found) ||
 		    found.span > end - a->end)
 			return -EBADMSG;
 		if (!(found.flags & SH_RECORD_SKIP)) {
@@ -233,9 +235,10 @@ static int measure(struct adoption *a, uint64_t pos, uint64_t end)
 	return 0;
 }
 
+/* Only of a queue that overwrites, which has one ring. */
 static int check_whole(const struct adoption *a)
 {
-	return a->end <= a->pos || a->end - a->pos > a->ring->mask + 1 ?
+	return a->end <= a->pos || a->end - a->pos > a->rings->high.mask + 1 ?
 		       -EBADMSG :
 		       0;
 }

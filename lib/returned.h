@@ -18,7 +18,7 @@ bool shmqi_returned_settle(struct segment *seg, uint32_t index);
 
 /* What an adopter wants, and what it got. */
 struct adoption {
-	const struct ring *ring;
+	const struct rings *rings;
 	uint32_t group;
 	uint32_t to;         /* its member entry */
 	unsigned first_slot; /* below this its slots are for something else */

@@ -35,12 +35,16 @@ bool shmqi_record_read_rest(const struct ring *ring, struct found *found)
 	       found->count <= found->span / SH_LINE;
 }
 
-bool shmqi_ring_walk(const struct ring *ring, uint64_t *pos, uint64_t *seq,
+bool shmqi_ring_walk(const struct rings *rings, uint64_t *pos, uint64_t *seq,
 		     uint64_t end)
 {
 	struct found found;
 
-	while (*pos < end && record_published(ring, *pos, *seq)) {
+	while (*pos < end) {
+		const struct ring *ring = ring_at(rings, *pos);
+
+		if (!record_published(ring, *pos, *seq))
+			break;
 		if (!record_read(ring, *pos, &found) || found.span > end - *pos)
 			return false;
 		*pos += found.span;

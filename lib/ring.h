@@ -9,7 +9,6 @@
 #define SHMQI_RING_H
 
 #include "atomic.h"
-#include "format.h"
 #include "layout.h"
 
 /* What an endpoint keeps of the ring. */
@@ -18,7 +17,73 @@ struct ring {
 	uint64_t mask;
 	uint64_t cookie;
 	uint64_t max_message;
+	uint64_t number; /* in the table of rings */
 };
+
+/*
+ * How far apart positions that are in use may lie: those from `from` on are in
+ * a ring of high bytes, those below in one of low bytes.
+ */
+struct reach {
+	uint64_t from;
+	uint64_t low;
+	uint64_t high;
+};
+
+/* May all from lowest to tail be in the rings at once? */
+static inline bool reach_holds(const struct reach *reach, uint64_t lowest,
+			       uint64_t tail)
+{
+	uint64_t below = tail < reach->from ? tail : reach->from;
+
+	if (lowest > tail)
+		return false;
+	if (lowest >= reach->from)
+		return tail - lowest <= reach->high;
+	return below - lowest <= reach->low && tail - below <= reach->high;
+}
+
+/* The lowest position that may still be there when the tail is here. */
+static inline uint64_t reach_floor(const struct reach *reach, uint64_t tail)
+{
+	uint64_t end = tail, bytes = reach->low;
+
+	if (tail > reach->from && tail - reach->from > reach->high)
+		bytes = reach->high;
+	else if (tail > reach->from)
+		end = reach->from;
+	return end > bytes ? end - bytes : 0;
+}
+
+/* For those who may meet both: the ring of each position. */
+struct rings {
+	struct reach reach;
+	struct ring low;
+	struct ring high;
+};
+
+static inline const struct ring *ring_at(const struct rings *rings,
+					 uint64_t pos)
+{
+	return pos < rings->reach.from ? &rings->low : &rings->high;
+}
+
+/* A ring as if there were no other. */
+static inline struct rings rings_of_one(const struct ring *ring)
+{
+	uint64_t bytes = ring->mask + 1;
+
+	return (struct rings){ { 0, bytes, bytes }, *ring, *ring };
+}
+
+/* With the tail here, has somebody claimed the place of pos anew? */
+static inline bool rings_overtaken(const struct rings *rings, uint64_t pos,
+				   uint64_t tail)
+{
+	if (pos < rings->reach.from && tail > rings->reach.from)
+		tail = rings->reach.from;
+	return tail > pos + ring_at(rings, pos)->mask + 1;
+}
 
 /* One record as a reader found it, in private memory. */
 struct found {
@@ -29,12 +94,6 @@ struct found {
 	uint16_t flags; /* SH_RECORD_ */
 	uint16_t producer;
 };
-
-static inline struct ring ring_of(const struct geometry *geo, char *base)
-{
-	return (struct ring){ base, geo->capacity - 1, geo->cookie,
-			      geo->max_message };
-}
 
 static inline struct sh_record *record_at(const struct ring *ring, uint64_t pos)
 {
@@ -148,7 +207,7 @@ void shmqi_ring_abort(const struct ring *ring, uint64_t pos, uint64_t seq,
  * Walk published records from *pos, number *seq, to the first that is not, or
  * to end. False: damage.
  */
-bool shmqi_ring_walk(const struct ring *ring, uint64_t *pos, uint64_t *seq,
+bool shmqi_ring_walk(const struct rings *rings, uint64_t *pos, uint64_t *seq,
 		     uint64_t end);
 
 #endif

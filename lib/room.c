@@ -13,9 +13,12 @@
  */
 #include "config.h"
 
+#include <errno.h>
+
 #include "cursor.h"
 #include "group.h"
 #include "members.h"
+#include "rings.h"
 #include "room.h"
 
 #define LOOKS 1000
@@ -60,9 +63,10 @@ static void look_at_consumer(const struct segment *seg, uint32_t index,
 }
 
 /* What one look is to leave out. */
-struct view {
+struct look {
 	uint32_t except; /* a group, or NO_GROUP */
 	bool producers;  /* their claims count */
+	bool making;     /* groups that are being made count */
 };
 
 bool shmqi_room_open(const struct segment *seg, uint64_t tail, uint64_t *lowest)
@@ -77,9 +81,10 @@ bool shmqi_room_open(const struct segment *seg, uint64_t tail, uint64_t *lowest)
 }
 
 static uint64_t look_once(const struct segment *seg, uint64_t tail,
-			  const struct view *view)
+			  const struct look *view, const struct reach *reach)
 {
-	uint64_t lowest = shmqi_group_lowest(seg, tail, view->except);
+	uint64_t floor = view->making ? reach_floor(reach, tail) : UINT64_MAX;
+	uint64_t lowest = shmqi_group_lowest(seg, tail, view->except, floor);
 
 	for (uint32_t i = 0; i < shmqi_member_top(seg); i++) {
 		/* edge STATE */
@@ -94,15 +99,20 @@ static uint64_t look_once(const struct segment *seg, uint64_t tail,
 }
 
 static bool look_for_lowest(const struct segment *seg, uint64_t tail,
-			    const struct view *view, uint64_t *lowest)
+			    const struct look *view, uint64_t *lowest)
 {
+	struct reach reach;
+
 	for (int i = 0; i < LOOKS; i++) {
 		/* edge MOVE: pairs with span_move, place_group */
 		uint64_t moves = load_acquire(&seg->control->moves);
 
-		*lowest = look_once(seg, tail, view);
+		/* After the tail was read, and before the groups are. */
+		if (shmqi_rings_reach(seg, &reach))
+			return false;
+		*lowest = look_once(seg, tail, view, &reach);
 		if (load_acquire(&seg->control->moves) == moves)
-			return tail - *lowest <= seg->geo.capacity;
+			return reach_holds(&reach, *lowest, tail);
 	}
 	return false;
 }
@@ -110,15 +120,60 @@ static bool look_for_lowest(const struct segment *seg, uint64_t tail,
 bool shmqi_room_lowest(const struct segment *seg, uint64_t tail,
 		       uint64_t *lowest)
 {
-	static const struct view all = { NO_GROUP, true };
+	static const struct look all = { NO_GROUP, true, true };
 
 	return look_for_lowest(seg, tail, &all, lowest);
+}
+
+bool shmqi_room_promised(const struct segment *seg, uint64_t tail,
+			 uint64_t *lowest)
+{
+	static const struct look promised = { NO_GROUP, true, false };
+
+	return look_for_lowest(seg, tail, &promised, lowest);
+}
+
+static void measure(const struct ring_table *table, uint64_t tail,
+		    uint64_t lowest, struct room *room)
+{
+	const struct ring_place *place;
+
+	room->ring = ring_number(table, tail);
+	place = ring_place(table, room->ring);
+	/* What lies in the ring before takes no room in this one. */
+	if (lowest < place->from)
+		lowest = place->from;
+	room->limit = lowest + place->capacity;
+	room->turn = UINT64_MAX;
+	if (room->ring == table->newest)
+		return;
+	room->turn = ring_place(table, table->newest)->from;
+	if (room->limit > room->turn)
+		room->limit = room->turn;
+}
+
+int shmqi_room_look(const struct segment *seg, uint64_t tail, struct room *room)
+{
+	struct ring_table table;
+	uint64_t lowest;
+
+	for (int i = 0; i < LOOKS; i++) {
+		if (shmqi_rings_settled(seg, &table) ||
+		    !shmqi_room_lowest(seg, tail, &lowest))
+			return -EBADMSG;
+		/* Who makes a ring relies on limits like this one. */
+		if (!shmqi_rings_same(seg, &table))
+			continue;
+		measure(&table, tail, lowest, room);
+		return 0;
+	}
+	return -EBADMSG;
 }
 
 bool shmqi_room_kept(const struct segment *seg, uint64_t tail, uint32_t except,
 		     uint64_t *lowest)
 {
-	const struct view received = { except, false };
+	const struct look received = { except, false, true };
 
 	return look_for_lowest(seg, tail, &received, lowest);
 }

@@ -13,6 +13,25 @@
 bool shmqi_room_lowest(const struct segment *seg, uint64_t tail,
 		       uint64_t *lowest);
 
+/*
+ * The lowest position that producers may rely on for ever: without groups that
+ * are being made, whose cursors may still rise.
+ */
+bool shmqi_room_promised(const struct segment *seg, uint64_t tail,
+			 uint64_t *lowest);
+
+/* How far a producer may write, and in which ring. */
+struct room {
+	uint64_t limit; /* positions below it may be written */
+	uint64_t ring;  /* the number of the tail's ring */
+	uint64_t turn;  /* a newer ring begins here, not below the tail;
+			   UINT64_MAX: there is none */
+};
+
+/* For a producer at the tail. 0 or -EBADMSG. */
+int shmqi_room_look(const struct segment *seg, uint64_t tail,
+		    struct room *room);
+
 /* The same for consumers only, and without one group. */
 bool shmqi_room_kept(const struct segment *seg, uint64_t tail, uint32_t except,
 		     uint64_t *lowest);

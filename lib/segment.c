@@ -19,6 +19,7 @@
 #include <bsd/string.h>
 
 #include "atomic.h"
+#include "attributes.h"
 #include "chime.h"
 #include "cursor.h"
 #include "endpoint.h"
@@ -28,13 +29,11 @@
 #include "storage.h"
 #include "strike.h"
 #include "tsan.h"
+#include "views.h"
 #include "wake.h"
 
-static unsigned how_to_map(const struct segment *seg)
-{
-	return (seg->geo.flags & SHMQ_PREFAULT ? MAP_TOUCHED : 0) |
-	       (seg->geo.flags & SHMQ_HUGEPAGES ? MAP_HUGE : 0);
-}
+/* A file that changes while it is read, so often. */
+#define READS 10
 
 int shmqi_own_fd(int fd)
 {
@@ -112,12 +111,10 @@ static int attach(struct segment *seg)
 		return -errno;
 	seg->dev = st.st_dev;
 	seg->ino = st.st_ino;
-	if (!seg->writable)
-		return 0;
-	r = shmqi_reopen(seg->share_fd, O_RDWR);
-	if (r < 0)
+	r = shmqi_reopen(seg->share_fd, seg->writable ? O_RDWR : O_RDONLY);
+	if (r < 0 && seg->writable)
 		return r;
-	seg->lease_fd = r;
+	seg->lease_fd = r < 0 ? -1 : r;
 	return 0;
 }
 
@@ -131,6 +128,8 @@ static void format(struct segment *seg)
 
 	shmqi_format_write(&seg->geo, h);
 	cursor_init(&seg->control->tail, start);
+	shmqi_rings_format(&seg->geo, seg->control);
+	shmqi_attributes_format(&seg->geo, seg->control);
 	if (!(seg->geo.flags & SHMQ_TOPIC)) {
 		cursor_init(&group->cursor, start);
 		group->created_ns = h->created_ns;
@@ -189,7 +188,7 @@ int shmqi_segment_blank(struct blank *blank, const struct name *name,
 	if (blank->fd < 0)
 		return blank->fd;
 	if (name)
-		r = shmqi_storage_allocate(blank->fd, geo->file_bytes);
+		r = shmqi_storage_allocate(blank->fd, 0, geo->file_bytes);
 	if (!r)
 		return 0;
 	close(blank->fd);
@@ -241,9 +240,63 @@ static int read_header(int fd, struct sh_header *h)
 	return 0;
 }
 
+/*
+ * The table of rings as it is in the file. It may change while we read it: then
+ * once more.
+ */
+static int read_rings(int fd, const struct geometry *geo,
+		      struct ring_table *table)
+{
+	struct sh_control control;
+	struct stat st;
+	int r = -EBADMSG;
+
+	for (int i = 0; i < READS && r; i++) {
+		ssize_t n = pread(fd, &control, sizeof(control),
+				  SH_CONTROL_OFF);
+
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n == sizeof(control))
+			r = shmqi_rings_parse(geo, &control, table);
+	}
+	if (r)
+		return r;
+	/* Now, as the table may be newer than what we know of the file. */
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	for (uint64_t n = table->oldest; n <= table->newest; n++)
+		if (ring_place(table, n)->offset +
+			    ring_place(table, n)->capacity >
+		    (uint64_t)st.st_size)
+			return shmqi_error_say(-EBADMSG,
+					       "the file is truncated: a ring "
+					       "is missing");
+	return 0;
+}
+
+/* Holes of a queue that somebody copied. Between the rings there may be some. */
+static int fill_holes(int fd, const struct geometry *geo, const struct stat *st,
+		      const struct ring_table *table)
+{
+	uint64_t there = (uint64_t)st->st_blocks * 512, needed = geo->ring_off;
+	int r;
+
+	for (uint64_t n = table->oldest; n <= table->newest; n++)
+		needed += ring_place(table, n)->capacity;
+	if (there >= needed)
+		return 0;
+	r = shmqi_storage_fill(fd, 0, geo->ring_off, needed - there);
+	for (uint64_t n = table->oldest; !r && n <= table->newest; n++)
+		r = shmqi_storage_fill(fd, ring_place(table, n)->offset,
+				       ring_place(table, n)->capacity, 0);
+	return r;
+}
+
 int shmqi_segment_open(struct segment **out, int fd, const struct stat *st,
 		       bool writable)
 {
+	struct ring_table table = { 0 };
 	struct sh_header header;
 	struct geometry geo;
 	struct segment *seg;
@@ -252,8 +305,10 @@ int shmqi_segment_open(struct segment **out, int fd, const struct stat *st,
 	r = read_header(fd, &header);
 	if (!r)
 		r = shmqi_format_check(&geo, &header, (uint64_t)st->st_size);
+	if (!r)
+		r = read_rings(fd, &geo, &table);
 	if (!r && writable)
-		r = shmqi_storage_fill(fd, st);
+		r = fill_holes(fd, &geo, st, &table);
 	if (r) {
 		close(fd);
 		return r;
@@ -277,9 +332,7 @@ void shmqi_segment_destroy(struct segment *seg)
 	if (!seg)
 		return;
 	shmqi_map_free(seg->map, seg->geo.ring_off);
-	if (seg->ring_read != seg->ring_write)
-		shmqi_map_free(seg->ring_read, 2 * seg->geo.capacity);
-	shmqi_map_free(seg->ring_write, 2 * seg->geo.capacity);
+	shmqi_views_free(seg);
 	if (seg->share_fd >= 0)
 		close(seg->share_fd);
 	if (seg->lease_fd >= 0)
@@ -292,39 +345,6 @@ void shmqi_segment_destroy(struct segment *seg)
 	free(seg);
 }
 
-static int map_ring(struct segment *seg, char **ring, unsigned how)
-{
-	void *map;
-	int r;
-
-	if (*ring)
-		return 0;
-	r = shmqi_map_twice(&map, seg->share_fd, seg->geo.ring_off,
-			    seg->geo.capacity, how | how_to_map(seg));
-	if (!r)
-		*ring = map;
-	return r;
-}
-
-int shmqi_segment_map_read(struct segment *seg)
-{
-#ifdef SHMQI_TSAN
-	/* It knows memory by its address: a stamp must have one. */
-	if (seg->writable) {
-		int r = shmqi_segment_map_write(seg);
-
-		seg->ring_read = seg->ring_write;
-		return r;
-	}
-#endif
-	return map_ring(seg, &seg->ring_read, 0);
-}
-
-int shmqi_segment_map_write(struct segment *seg)
-{
-	return map_ring(seg, &seg->ring_write, MAP_FOR_WRITING);
-}
-
 unsigned shmqi_segment_forked(struct segment *seg)
 {
 	unsigned n = seg->taps;
@@ -332,9 +352,11 @@ unsigned shmqi_segment_forked(struct segment *seg)
 
 	/* Their pages are empty; only their references are left. */
 	seg->taps = 0;
-	if (!seg->writable)
+	seg->readers = NULL;
+	if (seg->lease_fd < 0)
 		return n;
-	fd = shmqi_reopen(seg->share_fd, O_RDWR);
+	shmqi_views_forked(seg);
+	fd = shmqi_reopen(seg->share_fd, seg->writable ? O_RDWR : O_RDONLY);
 	if (fd >= 0) {
 		dup3(fd, seg->lease_fd, O_CLOEXEC);
 		close(fd);
@@ -342,6 +364,8 @@ unsigned shmqi_segment_forked(struct segment *seg)
 		close(seg->lease_fd);
 		seg->lease_fd = -1;
 	}
+	if (!seg->writable)
+		return n;
 	for (uint32_t i = 0; i < seg->geo.member_entries; i++) {
 		if (!seg->endpoints[i])
 			continue;

@@ -22,6 +22,7 @@
 struct chime;
 struct endpoint;
 struct strikers;
+struct view;
 
 struct segment {
 	struct geometry geo;
@@ -34,13 +35,10 @@ struct segment {
 	struct sh_bound *bounds;
 	void *map;
 
-	/* Mapped twice, when first needed; then for life. Under lock. */
-	char *ring_read;  /* for consumers */
-	char *ring_write; /* for producers and rescuers */
-
 	/*
 	 * share_fd is what shmq_fd() shows and may travel over a socket, so
-	 * its description never holds a lease. lease_fd never leaves us.
+	 * its description never holds a lease. lease_fd never leaves us; -1 if
+	 * /proc is missing, and then nothing is written.
 	 */
 	int share_fd;
 	int lease_fd;
@@ -50,9 +48,12 @@ struct segment {
 	 * the message path.
 	 */
 	pthread_mutex_t lock;
+	unsigned turning;            /* resizers that act as a producer */
+	struct view *views;          /* the rings that are mapped: views.h */
 	struct endpoint **endpoints; /* by member entry: ours, or NULL */
 	struct chime **chimes;       /* likewise: of those who have one */
 	unsigned taps;               /* of ours: they have no entry */
+	struct endpoint *readers;    /* who reads rings and has no entry */
 	uint32_t *sharers;           /* by group: our consumers that share its
 					lease byte */
 
@@ -93,10 +94,6 @@ int shmqi_segment_open(struct segment **out, int fd, const struct stat *st,
 		       bool writable);
 
 void shmqi_segment_destroy(struct segment *seg);
-
-/* Map the ring, under lock. 0 or a negative errno. */
-int shmqi_segment_map_read(struct segment *seg);
-int shmqi_segment_map_write(struct segment *seg);
 
 /*
  * In a forked child, under lock: leave the parent's descriptions, so that its

@@ -11,6 +11,7 @@
 
 #include <shmq.h>
 
+#include "attributes.h"
 #include "chime.h"
 #include "consumer.h"
 #include "copies.h"
@@ -92,6 +93,7 @@ static int64_t sleep_at_bells(struct many *m, int64_t deadline)
 		.look_around = look_around,
 	};
 
+	*waiter.spin = shmqi_attributes_spin(eps[0], *waiter.spin);
 	return shmqi_wait(&waiter, deadline);
 }
 

@@ -2,14 +2,17 @@
 /* The serial consumer: its beginning and its releases. See serial.h. */
 #include "config.h"
 
+#include "rings.h"
 #include "serial.h"
 
 int shmqi_serial_begin(struct shmq_consumer *c)
 {
 	struct cursor at = cursor_load(&c->group->cursor);
 	uint64_t tail = cursor_pos(&c->control->tail);
+	struct reach reach;
 
-	if (tail < at.pos || tail - at.pos > c->ring.mask + 1)
+	if (shmqi_rings_reach(c->ep.seg, &reach) ||
+	    !reach_holds(&reach, at.pos, tail))
 		return -EBADMSG;
 	c->pos = c->released_pos = at.pos;
 	c->seq = at.seq;

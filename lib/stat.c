@@ -16,7 +16,7 @@
 #include "handle.h"
 #include "members.h"
 #include "recovery.h"
-#include "ring.h"
+#include "views.h"
 
 #define LOOKS 1000
 
@@ -29,15 +29,36 @@ static int give(void *out, size_t out_size, const void *info, size_t info_size)
 	return 0;
 }
 
-static bool map_ring(struct segment *seg, struct ring *ring)
+/* Look into the rings, until look_away(). */
+static bool look_into(struct segment *seg, struct rings *rings)
 {
 	int r;
 
 	pthread_mutex_lock(&seg->lock);
-	r = shmqi_segment_map_read(seg);
-	pthread_mutex_unlock(&seg->lock);
-	*ring = ring_of(&seg->geo, seg->ring_read);
+	r = shmqi_views_get(seg, false, rings);
+	if (r)
+		pthread_mutex_unlock(&seg->lock);
 	return !r;
+}
+
+static void look_away(struct segment *seg)
+{
+	shmqi_views_let(seg);
+	pthread_mutex_unlock(&seg->lock);
+}
+
+static bool walk(struct segment *seg, uint64_t *pos, uint64_t *seq,
+		 uint64_t end)
+{
+	struct rings rings;
+	bool whole;
+
+	if (!look_into(seg, &rings))
+		return false;
+	whole = reach_holds(&rings.reach, *pos, end) &&
+		shmqi_ring_walk(&rings, pos, seq, end);
+	look_away(seg);
+	return whole;
 }
 
 static bool tail_place(const struct segment *seg, struct cursor *tail)
@@ -55,10 +76,8 @@ static void pass_loan(struct segment *seg, uint32_t group, struct cursor *at)
 {
 	uint64_t taken = shmqi_group_taken(seg, group), pos = at->pos,
 		 seq = at->seq;
-	struct ring ring;
 
-	if (taken <= pos || taken - pos > seg->geo.capacity ||
-	    !map_ring(seg, &ring) || !shmqi_ring_walk(&ring, &pos, &seq, taken))
+	if (taken <= pos || !walk(seg, &pos, &seq, taken))
 		return;
 	at->pos = pos;
 	at->seq = seq;
@@ -100,6 +119,16 @@ static bool is_alive(struct segment *seg, uint32_t index)
 	return alive;
 }
 
+static int newest_capacity(const struct segment *seg, uint64_t *capacity)
+{
+	struct ring_table table;
+	int r = shmqi_rings_read(seg, &table);
+
+	if (!r)
+		*capacity = ring_place(&table, table.newest)->capacity;
+	return r;
+}
+
 int shmq_stat(struct shmq *q, struct shmq_stat *st)
 {
 	KEEP_ERRNO;
@@ -113,7 +142,9 @@ int shmq_stat(struct shmq *q, struct shmq_stat *st)
 	seg = q->seg;
 	if (!tail_place(seg, &tail))
 		return -EBADMSG;
-	s.capacity_bytes = seg->geo.capacity;
+	r = newest_capacity(seg, &s.capacity_bytes);
+	if (r)
+		return r;
 	s.flags = seg->geo.flags;
 	s.sent_messages = tail.seq;
 	s.stalls = load_relaxed(&seg->control->stalls);
@@ -160,14 +191,12 @@ static uint64_t single_producer_claim(struct segment *seg,
 {
 	uint64_t end = cursor_pos(&seg->control->tail), pos, seq;
 	struct cursor place;
-	struct ring ring;
 
-	if (!map_ring(seg, &ring) || !shmqi_group_oldest(seg, &place))
+	if (!shmqi_group_oldest(seg, &place))
 		return 0;
 	pos = place.pos;
 	seq = place.seq;
-	if (pos > end || end - pos > seg->geo.capacity ||
-	    !shmqi_ring_walk(&ring, &pos, &seq, end))
+	if (!walk(seg, &pos, &seq, end))
 		return 0;
 	add_claim(info, pos, end, seq);
 	return info->claims ? claim_word(pos, SH_CLAIM_OWNED) : 0;
@@ -192,14 +221,16 @@ static uint64_t producer_claim(const struct segment *seg,
 static uint64_t held_seq(struct segment *seg, struct sh_claim *claim,
 			 uint64_t pos)
 {
-	struct ring ring;
+	struct rings rings;
+	uint64_t seq;
 
 	if (seg->geo.flags & SHMQ_OVERWRITE)
 		return load_relaxed(&claim->seq);
-
-	if (!map_ring(seg, &ring))
+	if (!look_into(seg, &rings))
 		return 0;
-	return record_seq(&ring, pos);
+	seq = record_seq(ring_at(&rings, pos), pos);
+	look_away(seg);
+	return seq;
 }
 
 static uint64_t consumer_claims(struct segment *seg, uint32_t group,
@@ -249,6 +280,8 @@ static void describe(struct segment *seg, uint32_t index, uint32_t state,
 	info->joined_ns = member->joined_ns;
 	memcpy(info->command, member->command, sizeof(info->command) - 1);
 	info->alive = state != SH_MEMBER_RETURNED && is_alive(seg, index);
+	/* edge EPOCH: pairs with epoch_enter; for people */
+	info->reads = load_acquire(&member->epoch) & 1;
 	if (state == SH_MEMBER_PRODUCER && geometry_serial(&seg->geo)) {
 		word = single_producer_claim(seg, info);
 	} else if (state == SH_MEMBER_PRODUCER) {
@@ -343,15 +376,21 @@ int shmq_recover(struct shmq *q)
 		return -EBADF;
 	pthread_mutex_lock(&q->seg->lock);
 	r = shmqi_groups_mend(q->seg);
-	if (!r)
+	if (r >= 0)
 		r = shmqi_recover_all(q->seg);
+	if (r >= 0)
+		shmqi_views_give_back(q->seg, false);
 	pthread_mutex_unlock(&q->seg->lock);
 	return r;
 }
 
 uint64_t shmq_max_message(const struct shmq *q)
 {
-	return q ? q->seg->geo.max_message : 0;
+	uint64_t capacity;
+
+	if (!q || newest_capacity(q->seg, &capacity))
+		return 0;
+	return shmqi_format_max_message(capacity);
 }
 
 const char *shmq_version(void)

@@ -93,30 +93,42 @@ static int check_limit(uint64_t bytes)
 			       "of a file, 'ulimit -f'");
 }
 
-int shmqi_storage_allocate(int fd, uint64_t bytes)
+int shmqi_storage_allocate(int fd, uint64_t offset, uint64_t bytes)
 {
 	int r = check_memory(fd, bytes);
 
 	if (!r)
-		r = check_limit(bytes);
+		r = check_limit(offset + bytes);
 	if (r)
 		return r;
 	do
-		r = posix_fallocate(fd, 0, (off_t)bytes);
+		r = posix_fallocate(fd, (off_t)offset, (off_t)bytes);
 	while (r == EINTR);
 	return -r;
 }
 
+void shmqi_storage_punch(int fd, uint64_t offset, uint64_t bytes)
+{
+	KEEP_ERRNO;
+	const int how = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+
+	/* A file system that cannot keeps it for the next ring. */
+	while (fallocate(fd, how, (off_t)offset, (off_t)bytes) < 0 &&
+	       errno == EINTR)
+		;
+}
+
 int shmqi_storage_memory(uint64_t bytes)
 {
-	const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+	/* It may grow: by a ring, and then nobody is hurt by more. */
+	const int seals = F_SEAL_SHRINK | F_SEAL_SEAL;
 	int fd, r;
 
 	fd = shmqi_own_fd(
 		memfd_create("shmq", MFD_CLOEXEC | MFD_ALLOW_SEALING));
 	if (fd < 0)
 		return fd;
-	r = shmqi_storage_allocate(fd, bytes);
+	r = shmqi_storage_allocate(fd, 0, bytes);
 	if (!r && fcntl(fd, F_ADD_SEALS, seals) < 0)
 		r = -errno;
 	if (r) {
@@ -130,20 +142,17 @@ int shmqi_storage_memory(uint64_t bytes)
  * A copy made with holes would be SIGBUS on a full file system: fill them.
  * Not posix_fallocate, whose stand-in writes and could race with members.
  */
-int shmqi_storage_fill(int fd, const struct stat *st)
+int shmqi_storage_fill(int fd, uint64_t offset, uint64_t bytes,
+		       uint64_t missing)
 {
-	uint64_t there = (uint64_t)st->st_blocks * 512;
-	uint64_t bytes = (uint64_t)st->st_size;
-	int r;
+	int r = check_memory(fd, missing);
 
-	if (there >= bytes)
-		return 0;
-	r = check_memory(fd, bytes - there);
 	if (!r)
-		r = check_limit(bytes);
+		r = check_limit(offset + bytes);
 	if (r)
 		return r;
-	while (fallocate(fd, 0, 0, st->st_size) < 0) {
+	while (fallocate(fd, FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)bytes) <
+	       0) {
 		if (errno == EOPNOTSUPP || errno == EPERM)
 			return 0;
 		if (errno != EINTR)

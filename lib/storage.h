@@ -7,18 +7,24 @@
 #define SHMQI_STORAGE_H
 
 #include <stdint.h>
-#include <sys/stat.h>
 
 /*
- * Give fd that many bytes. 0 or a negative errno; -ENOMEM if they would have
- * to be memory, and there is not so much of it.
+ * Give fd that many bytes from offset on. 0 or a negative errno; -ENOMEM if
+ * they would have to be memory, and there is not so much of it.
  */
-int shmqi_storage_allocate(int fd, uint64_t bytes);
+int shmqi_storage_allocate(int fd, uint64_t offset, uint64_t bytes);
 
-/* A sealed memfd of that many bytes: its descriptor, or a negative errno. */
+/* Give these back; they read as zeros then, or as they were. */
+void shmqi_storage_punch(int fd, uint64_t offset, uint64_t bytes);
+
+/* A memfd of that many bytes, sealed against shrinking: its descriptor, or a negative errno. */
 int shmqi_storage_memory(uint64_t bytes);
 
-/* Fill the holes of a queue that somebody copied. 0 or a negative errno. */
-int shmqi_storage_fill(int fd, const struct stat *st);
+/*
+ * Fill the holes of a queue that somebody copied, from offset on; missing
+ * bytes will be needed. 0 or a negative errno.
+ */
+int shmqi_storage_fill(int fd, uint64_t offset, uint64_t bytes,
+		       uint64_t missing);
 
 #endif

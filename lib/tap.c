@@ -27,6 +27,7 @@
 #include "group.h"
 #include "members.h"
 #include "room.h"
+#include "views.h"
 #include "wait.h"
 
 #define LOOKS 1000
@@ -40,58 +41,108 @@ static bool known_place(const struct segment *seg, struct cursor *place)
 	       (!geometry_serial(&seg->geo) && shmqi_bounds_tail(seg, place));
 }
 
+/*
+ * The oldest record that leads to the known place: of all that is still there,
+ * of 7/8 of the ring where that begins, of half of it.
+ */
+static void search(const struct rings *rings, uint64_t tail, unsigned laps,
+		   struct cursor known, struct cursor *place)
+{
+	uint64_t from = reach_floor(&rings->reach, tail);
+	uint64_t bytes = ring_at(rings, from)->mask + 1;
+
+	from += laps == 0 ? 0 : laps == 1 ? bytes / 8 : bytes / 2;
+	shmqi_bounds_search(rings, from, known, place);
+}
+
 bool shmqi_tap_oldest(const struct shmq_consumer *c, unsigned laps,
 		      struct cursor *place)
 {
-	const struct segment *seg = c->ep.seg;
-	uint64_t capacity = seg->geo.capacity;
+	struct segment *seg = c->ep.seg;
 	uint64_t tail = cursor_pos(&seg->control->tail);
 	struct cursor known;
+	struct rings rings;
 
 	if (seg->geo.flags & SHMQ_OVERWRITE)
 		return shmqi_bounds_oldest(seg, &c->ring, laps, place);
 	if (!known_place(seg, &known))
 		return false;
 	*place = known;
-	/* Overtaken, so the ring is full. All of it, 7/8 and half of it. */
-	if (laps < 3 && tail >= capacity)
-		shmqi_bounds_search(&c->ring,
-				    tail - capacity +
-					    (laps == 0 ? 0 :
-					     laps == 1 ? capacity / 8 :
-							 capacity / 2),
-				    known, place);
+	if (laps >= 3)
+		return true;
+	if (!ring_is_old(c)) {
+		/* Overtaken, so this ring is full, and nothing else is kept. */
+		rings = rings_of_one(&c->ring);
+		search(&rings, tail, laps, known, place);
+		return true;
+	}
+	pthread_mutex_lock(&seg->lock);
+	if (!shmqi_views_get(seg, false, &rings)) {
+		search(&rings, tail, laps, known, place);
+		shmqi_views_let(seg);
+	}
+	pthread_mutex_unlock(&seg->lock);
 	return true;
+}
+
+/* ------------------------------------------------------------ other rings */
+
+int shmqi_tap_follow(struct shmq_consumer *c)
+{
+	return ring_is_old(c) ? shmqi_consumer_follow(c) : 0;
+}
+
+bool shmqi_tap_overtaken(const struct shmq_consumer *c, uint64_t pos,
+			 uint64_t tail)
+{
+	uint64_t next = c->ring.number + 1, from;
+	struct ring_table table;
+
+	/* As long as it is undecided, all below the tail is in ours. */
+	if (shmqi_rings_read(c->ep.seg, &table) || next <= table.oldest ||
+	    next > ring_last(&table))
+		return true;
+	from = ring_place(&table, next)->from;
+	return (tail < from ? tail : from) > pos + c->ring.mask + 1;
+}
+
+/* ----------------------------------------------------- where a tap begins */
+
+static bool overtaken(const struct segment *seg, const struct rings *rings,
+		      uint64_t pos)
+{
+	/* edge LAP: pairs with cursor_swap, claim_single */
+	atomic_thread_fence(memory_order_acquire);
+	return rings_overtaken(rings, pos, cursor_pos(&seg->control->tail));
 }
 
 /*
  * Of another than an overwriting queue: what is kept for some group, or held by
  * some consumer, dead or alive. A record that is held has its stamp.
  */
-static bool oldest(const struct shmq_consumer *c, struct cursor *place)
+static bool oldest(const struct segment *seg, const struct rings *rings,
+		   struct cursor *place)
 {
-	const struct segment *seg = c->ep.seg;
 	uint64_t tail = cursor_pos(&seg->control->tail), lowest, seq;
 
 	if (seg->geo.flags & SHMQ_OVERWRITE)
-		return shmqi_bounds_oldest(seg, &c->ring, 0, place);
+		return shmqi_bounds_oldest(seg, &rings->high, 0, place);
 	if (!known_place(seg, place))
 		return false;
 	if (!shmqi_room_kept(seg, tail, NO_GROUP, &lowest) ||
 	    lowest >= place->pos)
 		return true;
-	seq = record_seq(&c->ring, lowest);
-	if (!copies_overtaken(c, lowest) && seq < place->seq &&
+	seq = record_seq(ring_at(rings, lowest), lowest);
+	if (!overtaken(seg, rings, lowest) && seq < place->seq &&
 	    place->seq - seq <= (place->pos - lowest) / SH_LINE)
 		*place = (struct cursor){ lowest, seq, SH_NOBODY };
 	return true;
 }
 
 /* A serial producer numbers its tail late, so walk there. */
-static bool newest(const struct shmq_consumer *c, struct cursor *place)
+static bool newest(const struct segment *seg, const struct rings *rings,
+		   struct cursor *place)
 {
-	const struct segment *seg = c->ep.seg;
-
 	if (!geometry_serial(&seg->geo))
 		return shmqi_bounds_tail(seg, place);
 	for (int i = 0; i < LOOKS; i++) {
@@ -101,13 +152,14 @@ static bool newest(const struct shmq_consumer *c, struct cursor *place)
 		if (!shmqi_group_oldest(seg, place))
 			return false;
 		from = place->pos;
-		walked = shmqi_ring_walk(&c->ring, &place->pos, &place->seq,
-					 tail);
-		if (!copies_overtaken(c, from))
+		walked = shmqi_ring_walk(rings, &place->pos, &place->seq, tail);
+		if (!overtaken(seg, rings, from))
 			return walked;
 	}
 	return false;
 }
+
+/* --------------------------------------------------- claims that are open */
 
 /* A claim at the tap's place. */
 struct open_claim {
@@ -161,11 +213,17 @@ static bool is_dead(struct segment *seg, uint32_t member)
 	return !alive;
 }
 
-/* Something is there, or has been. */
-static bool is_late(const struct shmq_consumer *c)
+/*
+ * 1: something is there, or has been; or there was another ring to look into.
+ * 0, or an error.
+ */
+static int is_late(struct shmq_consumer *c)
 {
 	struct cursor at = c->copies->at;
+	int r = shmqi_tap_follow(c);
 
+	if (r)
+		return r;
 	return record_published(&c->ring, at.pos, at.seq) ||
 	       copies_overtaken(c, at.pos);
 }
@@ -175,20 +233,28 @@ static int pass_dead_once(struct shmq_consumer *c)
 	struct segment *seg = c->ep.seg;
 	struct cursor at = c->copies->at, tail;
 	struct open_claim open;
+	int late;
 
 	if (!shmqi_bounds_tail(seg, &tail) || tail.pos < at.pos)
 		return -EBADMSG;
 	if (tail.pos == at.pos)
 		return 0;
-	if (geometry_serial(&seg->geo))
+	if (geometry_serial(&seg->geo)) {
+		late = is_late(c);
 		/* It numbers the tail when all before it is stamped. */
-		return is_late(c) ? 1 : tail.seq > at.seq ? -EBADMSG : 0;
-	if (!find_claim(seg, at, &open))
-		return is_late(c) ? 1 : -EBADMSG;
+		return late ? late : tail.seq > at.seq ? -EBADMSG : 0;
+	}
+	if (!find_claim(seg, at, &open)) {
+		late = is_late(c);
+		return late ? late : -EBADMSG;
+	}
 	if (!is_dead(seg, open.member))
 		return 0;
 	/* It may have finished, or been cleaned up after, before we looked. */
-	if (!is_late(c) && open.end.pos <= tail.pos)
+	late = is_late(c);
+	if (late < 0)
+		return late;
+	if (!late && open.end.pos <= tail.pos)
 		c->copies->at = open.end;
 	return 1;
 }
@@ -264,28 +330,36 @@ int64_t shmqi_tap_wait(struct shmq_consumer *c, const struct wanted *w,
 
 /* ---------------------------------------------------------------- opening */
 
+/* Under lock: its place, and the ring that holds it. */
+static int find_place(struct shmq_consumer *c, bool at_newest)
+{
+	struct segment *seg = c->ep.seg;
+	struct rings rings;
+	int r = shmqi_views_get(seg, false, &rings);
+
+	if (r)
+		return r;
+	if (!(at_newest ? newest(seg, &rings, &c->copies->at) :
+			  oldest(seg, &rings, &c->copies->at)))
+		return -EBADMSG;
+	return shmqi_views_enter(&c->ep, c->copies->at.pos, false, &c->ring);
+}
+
 static int begin(struct shmq_consumer *c, bool at_newest)
 {
 	struct segment *seg = c->ep.seg;
 	int r;
 
-	pthread_mutex_lock(&seg->lock);
-	r = shmqi_segment_map_read(seg);
-	if (!r)
-		seg->taps++;
-	pthread_mutex_unlock(&seg->lock);
-	if (r)
-		return r;
-	c->ep.magic = ENDPOINT_CONSUMER;
 	c->control = seg->control;
-	c->ring = ring_of(&seg->geo, seg->ring_read);
 	c->group = &c->copies->group;
 	c->first_slot = c->slots = 1;
 	c->spin = WAIT_SPIN_MAX;
-	return (at_newest ? newest(c, &c->copies->at) :
-			    oldest(c, &c->copies->at)) ?
-		       0 :
-		       -EBADMSG;
+	pthread_mutex_lock(&seg->lock);
+	seg->taps++;
+	shmqi_views_add_reader(&c->ep);
+	r = find_place(c, at_newest);
+	pthread_mutex_unlock(&seg->lock);
+	return r;
 }
 
 void shmqi_tap_close(struct shmq_consumer *c)
@@ -294,6 +368,8 @@ void shmqi_tap_close(struct shmq_consumer *c)
 
 	pthread_mutex_lock(&seg->lock);
 	seg->taps--;
+	shmqi_views_remove_reader(&c->ep);
+	shmqi_views_give_back(seg, false);
 	pthread_mutex_unlock(&seg->lock);
 }
 
@@ -322,6 +398,27 @@ int shmqi_tap_open(struct shmq_consumer **out, struct segment *seg,
 
 /* --------------------------------------------------------------- skipping */
 
+/* What comes behind the damage at pos. */
+static bool look_behind(struct shmq_consumer *c, uint64_t pos,
+			struct cursor *to)
+{
+	struct segment *seg = c->ep.seg;
+	struct rings rings;
+	bool found = false;
+
+	if (!ring_is_old(c)) {
+		rings = rings_of_one(&c->ring);
+		return shmqi_bounds_behind(seg, &rings, pos, to);
+	}
+	pthread_mutex_lock(&seg->lock);
+	if (!shmqi_views_get(seg, false, &rings)) {
+		found = shmqi_bounds_behind(seg, &rings, pos, to);
+		shmqi_views_let(seg);
+	}
+	pthread_mutex_unlock(&seg->lock);
+	return found;
+}
+
 static void pass(struct copies *copies, struct cursor to, uint64_t *position,
 		 uint64_t *numbers)
 {
@@ -339,6 +436,7 @@ int shmq_tap_skip(struct shmq_consumer *c, uint64_t *position,
 	struct open_claim open;
 	struct cursor at, to;
 	struct found found;
+	int r;
 
 	if (!c)
 		return -EINVAL;
@@ -346,6 +444,9 @@ int shmq_tap_skip(struct shmq_consumer *c, uint64_t *position,
 		return -ESTALE;
 	if (!is_tap(c))
 		return -EOPNOTSUPP;
+	r = shmqi_tap_follow(c);
+	if (r < 0)
+		return r;
 	at = c->copies->at;
 	if (cursor_pos(&c->control->tail) <= at.pos)
 		return 0;
@@ -359,8 +460,7 @@ int shmq_tap_skip(struct shmq_consumer *c, uint64_t *position,
 		pass(c->copies, open.end, position, numbers);
 		return SHMQ_SKIPPED_OPEN;
 	}
-	if (!shmqi_bounds_behind(c->ep.seg, &c->ring, at.pos, &to) ||
-	    to.pos <= at.pos || to.seq < at.seq)
+	if (!look_behind(c, at.pos, &to) || to.pos <= at.pos || to.seq < at.seq)
 		return -EBADMSG;
 	if (geometry_serial(&c->ep.seg->geo) &&
 	    cursor_load(&c->control->tail).seq <= at.seq)

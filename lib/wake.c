@@ -134,6 +134,18 @@ bool shmqi_bells_arm(struct alarm *alarms, unsigned n)
 	return arm(alarms, n, SH_BELL_ARMED);
 }
 
+bool shmqi_bells_fence(struct sh_bell *bell)
+{
+	int saved = errno;
+	/* Whoever cannot be reached has asked for fences as it joined. */
+	bool passed = membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED) == 0;
+
+	if (!passed)
+		ask_for_fences(bell);
+	errno = saved;
+	return passed;
+}
+
 bool shmqi_bell_arm_chime(struct sh_bell *bell)
 {
 	struct alarm alarm = { bell, 0 };

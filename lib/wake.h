@@ -64,6 +64,9 @@ struct alarm {
  */
 bool shmqi_bells_arm(struct alarm *alarms, unsigned n);
 
+/* Every member passes a fence. False: membarrier is denied. */
+bool shmqi_bells_fence(struct sh_bell *bell);
+
 /* The same for a chime, which is armed already. */
 bool shmqi_bell_arm_chime(struct sh_bell *bell);
 

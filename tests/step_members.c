@@ -118,6 +118,16 @@ static void run_recover(struct actor *a)
 	a->result = shmq_recover(a->q);
 }
 
+static void run_resize(struct actor *a)
+{
+	a->result = shmq_resize(a->q, 2 * CAPACITY);
+}
+
+static void run_setattr(struct actor *a)
+{
+	a->result = shmq_setattr(a->q, "label", "changed");
+}
+
 static void run_stat(struct actor *a)
 {
 	struct shmq_stat st = SHMQ_STAT_INIT;
@@ -303,6 +313,17 @@ const struct row step_members[] = {
 	  .rivals = ALONE,
 	  .prepare = prepare_woven,
 	  .run = run_recover },
+	{ .name = "resize",
+	  .needs = NEEDS_QUEUE | RESIZES_QUEUE,
+	  .skips = 2,
+	  .error = -EBUSY,
+	  .run = run_resize },
+	{ .name = "setattr",
+	  .needs = NEEDS_QUEUE,
+	  .fills = BIT(FILL_HALF),
+	  .rivals = ALONE | RIVALS_DEAD | RIVALS_STOPPED,
+	  .error = -EBUSY,
+	  .run = run_setattr },
 	{ .name = "stat",
 	  .needs = NEEDS_QUEUE,
 	  .fills = SOME_FILL,

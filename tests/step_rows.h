@@ -19,6 +19,7 @@
 #define OPENS_CONSUMER 0x10u
 #define MAKES_QUEUE 0x20u /* there is none before */
 #define REMOVES_QUEUE 0x40u
+#define RESIZES_QUEUE 0x80u /* to twice what it has */
 
 /* Kinds of queue, by index; see step_states.c. */
 enum {

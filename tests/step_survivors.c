@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "handle.h"
 #include "step_second.h"
 #include "step_survivors.h"
 
@@ -191,7 +192,10 @@ static bool check_room(struct survivor *s)
 		n++;
 	if (r != -EAGAIN && fails(s, "filling", r))
 		return false;
-	if (n != QUARTERS)
+	/* Up to the end of the ring, and the next one. */
+	if (n < QUARTERS ||
+	    (n > QUARTERS && !(s->state->row->needs & RESIZES_QUEUE)) ||
+	    n > 4 * QUARTERS)
 		ledger_break(s->l, "%d quarters of the ring can be filled", n);
 	while (n-- > 0)
 		if (fails(s, "emptying",
@@ -215,6 +219,21 @@ static bool check_stat(struct survivor *s, unsigned members, uint64_t *numbers)
 		ledger_break(s->l, "%u members, not %u", st.members, members);
 	*numbers = st.sent_messages;
 	return true;
+}
+
+/* The old attributes or the new ones, and they can be changed. */
+static bool check_attributes(struct survivor *s)
+{
+	char label[64];
+
+	s->l->doing = "shmq_getattr";
+	if (fails(s, "getattr",
+		  shmq_getattr(s->q, "label", label, sizeof(label))))
+		return false;
+	if (strcmp(label, "") && strcmp(label, "changed"))
+		ledger_break(s->l, "the label is \"%s\"", label);
+	s->l->doing = "shmq_setattr";
+	return !fails(s, "setattr", shmq_setattr(s->q, "label", ""));
 }
 
 static bool check_recover(struct survivor *s)
@@ -245,6 +264,23 @@ static void check_entries(struct survivor *s)
 				     "claims",
 				     i, info.role, info.claims);
 	}
+}
+
+/* Whatever became of the change: there can be another. */
+static void resize_back(struct survivor *s)
+{
+	struct shmq_stat st = SHMQ_STAT_INIT;
+
+	s->l->doing = "shmq_resize";
+	if (fails(s, "resize", shmq_resize(s->q, 2 * CAPACITY)) ||
+	    fails(s, "resize back", shmq_resize(s->q, CAPACITY)) ||
+	    fails(s, "stat", shmq_stat(s->q, &st)))
+		return;
+	if (st.capacity_bytes != CAPACITY)
+		ledger_break(s->l, "the capacity is %ju",
+			     (uintmax_t)st.capacity_bytes);
+	if (s->q->seg->control->ring != s->q->seg->control->given_back)
+		ledger_break(s->l, "an old ring is still there");
 }
 
 static void leave(struct survivor *s)
@@ -283,7 +319,9 @@ static void meet_last(struct survivor *s)
 	if (!check_room(s))
 		return;
 	leave(s);
-	if (check_stat(s, 0, &numbers))
+	if (s->state->row->needs & RESIZES_QUEUE)
+		resize_back(s);
+	if (check_stat(s, 0, &numbers) && check_attributes(s))
 		check_entries(s);
 }
 

@@ -79,7 +79,7 @@ wrong_usage_exits_with_2_and_help_with_0() {
 	out_has "Examples:"
 	expect 0 --version
 	out_has "shmq "
-	for verb in create send recv dump stat ls rm; do
+	for verb in create send recv dump stat ls resize set rm; do
 		expect 2 $verb --nonsense
 		err_has "shmq $verb: "
 		expect 0 $verb --help
@@ -110,6 +110,12 @@ wrong_usage_exits_with_2_and_help_with_0() {
 	expect 2 send q m --block 4K
 	expect 2 create q --mode 9
 	expect 2 create ..
+	expect 2 resize q
+	expect 2 set q
+	expect 1 set q label=x
+	expect 2 resize q 0
+	expect 2 resize q 17179869185G
+	expect 1 resize q 1M
 	expect 1 stat q
 	[ -z "$(ls -A "$SHMQ_DIR")" ] || fail "wrong usage left a file"
 }
@@ -445,6 +451,46 @@ every_group_gets_every_line() {
 	expect 0 rm q
 }
 
+a_queue_is_resized_with_messages_in_it() {
+	expect 0 create q --capacity 4K
+	for i in 1 2 3; do
+		expect 0 send q "message $i"
+	done
+	expect 0 resize q 60K --json
+	out_has '"capacity_bytes": 65536'
+	expect 0 send q "message 4"
+	expect 1 resize q 1M
+	err_has "messages are still in the ring"
+	expect 0 recv q
+	out_is 'message 1\nmessage 2\nmessage 3\nmessage 4\n' "resized"
+	expect 0 resize q 4K
+	expect 0 send q "message 5"
+	expect 0 recv q
+	out_is 'message 5\n' "resized back"
+	expect 0 rm q
+}
+
+attributes_are_set_and_shown() {
+	expect 0 create q
+	expect 0 set q "label=what it is for" spin=17
+	expect 0 stat q
+	out_has "label       what it is for"
+	out_has "up to 17 looks"
+	expect 0 stat q --json
+	out_has '"label": "what it is for"'
+	out_has '"spin": 17'
+	expect 0 ls
+	out_has "what it is for"
+	expect 2 set q spin=2049
+	err_has "0 to 2048"
+	expect 2 set q label
+	expect 1 set q colour=red
+	err_has "no attribute 'colour'"
+	expect 0 set q label=
+	expect 0 ls
+	expect 0 rm q
+}
+
 an_overwriting_queue_keeps_the_last_and_says_what_is_lost() {
 	expect 0 create q --overwrite --capacity 4096 --single-producer
 	expect 1 recv q --tap --timeout 0.01
@@ -581,6 +627,8 @@ receivers_of_one_message_each_get_different_ones
 what_cannot_be_written_stays_in_the_queue
 signals_end_it_between_two_messages
 every_group_gets_every_line
+a_queue_is_resized_with_messages_in_it
+attributes_are_set_and_shown
 an_overwriting_queue_keeps_the_last_and_says_what_is_lost
 a_dump_names_what_is_damaged_and_goes_on_behind_it
 what_is_not_a_queue_is_refused

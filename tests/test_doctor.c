@@ -194,7 +194,7 @@ static void patient_make(struct patient *t)
 	for (int i = 0; i < 2; i++)
 		must_be(shmq_send(t->p, "12345678", 8, SHMQ_NOWAIT), 0);
 	must_be(shmq_receive(t->c, &msg, 1, SHMQ_NOWAIT), 1);
-	t->ring = ring_of(&t->seg->geo, t->seg->ring_write);
+	t->ring = t->p->ring;
 	t->pos = cursor_pos(&t->seg->groups[0].cursor);
 	must_be_sound(t->q);
 }

@@ -13,6 +13,7 @@
 
 #include "format.h"
 #include "layout.h"
+#include "rings.h"
 #include "support.h"
 
 #define TOO_MUCH (UINT64_C(1) << 40)
@@ -73,7 +74,11 @@ static void open_a_hollow_queue(void *arg)
 	struct shmq_attr attr = SHMQ_ATTR_INIT;
 	union {
 		struct sh_header header;
-		char bytes[4096];
+		struct {
+			char page[SH_CONTROL_OFF];
+			struct sh_control control;
+		};
+		char bytes[2 * SH_CONTROL_OFF];
 	} first = { .bytes = { 0 } };
 	struct geometry geo;
 	struct stat st;
@@ -85,6 +90,7 @@ static void open_a_hollow_queue(void *arg)
 	must_be(shmqi_format_plan(&geo, &attr), 0);
 	shmqi_format_write(&geo, &first.header);
 	first.header.magic = SH_MAGIC;
+	shmqi_rings_format(&geo, &first.control);
 	must_be(pwrite(fd, &first, sizeof(first), 0), sizeof(first));
 	must_be(ftruncate(fd, (off_t)geo.file_bytes), 0);
 	limit_files();

@@ -6,6 +6,7 @@
 #include "layout.h"
 #include "segment.h"
 #include "handle.h"
+#include "producer.h"
 #include "support.h"
 
 static void must_be_alone(void *arg)
@@ -78,7 +79,7 @@ static void a_stamp_that_is_gone_is_not_waited_for(void **state)
 
 	(void)state;
 	must_be(shmq_send(p, "x", 1, SHMQ_NOWAIT), 0);
-	store_relaxed((_Atomic uint64_t *)(void *)q->seg->ring_write, 0);
+	store_relaxed((_Atomic uint64_t *)(void *)p->ring.base, 0);
 	must_be(shmq_recv(c, buf, sizeof(buf), PATIENCE_NS), -EBADMSG);
 	shmq_producer_close(p);
 	shmq_consumer_close(c);

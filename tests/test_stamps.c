@@ -50,7 +50,7 @@ static void mix(unsigned flags, size_t bytes, int way)
 	struct shmq *q = queue_anonymous(CAPACITY, flags);
 	struct shmq_producer *p = producer_join(q);
 	struct shmq_consumer *c = consumer_join(q, 0);
-	struct ring ring = ring_of(&q->seg->geo, q->seg->ring_read);
+	struct ring ring = { .cookie = q->seg->geo.cookie };
 	uint64_t coming = stamp_of(&ring, 2 * LINES - 1 + 1);
 	uint8_t message[FIRST + 8] = { 0 };
 

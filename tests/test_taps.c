@@ -10,6 +10,7 @@
 
 #include "copies.h"
 #include "handle.h"
+#include "producer.h"
 #include "support.h"
 
 #define LINES 64 /* of a ring of 4096 bytes */
@@ -335,7 +336,7 @@ static void who_must_see_all_may_pass_over_what_is_in_the_way(void **state)
 	must_be(shmq_consumer_lost(tap), 0);
 	must_be(shmq_discard(a), 0);
 	/* Damage: the record of number 4, after two lines of reservation. */
-	((uint64_t *)(void *)(q->seg->ring_write + 5 * 64))[0]++;
+	((uint64_t *)(void *)(a->ring.base + 5 * 64))[0]++;
 	must_be(recv_number(tap), 3);
 	must_be(shmq_recv(tap, &number, 8, SHMQ_NOWAIT), -EBADMSG);
 	must_be(shmq_tap_skip(tap, &at, &n), SHMQ_SKIPPED_DAMAGE);

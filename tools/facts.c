@@ -35,6 +35,11 @@ int facts_get(struct facts *facts, struct shmq *q, const char *name)
 	else
 		snprintf(facts->path, sizeof(facts->path), "%s/%s",
 			 shmq_runtime_dir(), name);
+	/* Damaged attributes do not hide the rest. */
+	if (shmq_getattr(q, "label", facts->label, sizeof(facts->label)) < 0)
+		facts->label[0] = '\0';
+	if (shmq_getattr(q, "spin", facts->spin, sizeof(facts->spin)) < 0)
+		facts->spin[0] = '\0';
 	return shmq_stat(q, &facts->st);
 }
 
@@ -67,9 +72,11 @@ json_t *facts_json(const struct facts *facts)
 					      json_string(words[i].word));
 	/* "o" takes the reference even when packing fails, and fails on NULL. */
 	return json_pack(
-		"{s:o,s:o,s:I,s:I,s:o,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "name",
-		facts_json_text(facts->name, PATH_MAX), "path",
-		facts_json_text(facts->path, PATH_MAX), "capacity_bytes",
+		"{s:o,s:o,s:o,s:I,s:I,s:I,s:o,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}",
+		"name", facts_json_text(facts->name, PATH_MAX), "path",
+		facts_json_text(facts->path, PATH_MAX), "label",
+		facts_json_text(facts->label, sizeof(facts->label)), "spin",
+		(json_int_t)atoi(facts->spin), "capacity_bytes",
 		(json_int_t)st->capacity_bytes, "max_message_bytes",
 		(json_int_t)facts->max_message_bytes, "flags", flags,
 		"depth_messages", (json_int_t)st->depth_messages, "depth_bytes",

@@ -20,6 +20,8 @@ struct facts {
 	uint32_t member_entries;
 	uint32_t group_entries;
 	struct shmq_stat st;
+	char label[64];
+	char spin[8];
 };
 
 /* Returns 0 or a negative errno of shmq_stat(). */

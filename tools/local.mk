@@ -34,8 +34,10 @@ tools_shmq_SOURCES = \
 	tools/quantity.c \
 	tools/quantity.h \
 	tools/recv.c \
+	tools/resize.c \
 	tools/rm.c \
 	tools/send.c \
+	tools/set.c \
 	tools/stat.c \
 	tools/stop.c \
 	tools/stop.h \

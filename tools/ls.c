@@ -72,7 +72,7 @@ static int add_row(struct table *table, const struct entry *entry,
 
 	table_add(table, "%s", name);
 	if (entry->error) {
-		for (int i = 0; i < 5; i++)
+		for (int i = 0; i < 6; i++)
 			table_add(table, "-");
 		table_add(table, "%s%s",
 			  entry->error == -EBADMSG &&
@@ -89,6 +89,7 @@ static int add_row(struct table *table, const struct entry *entry,
 	table_add(table, "%s", quantity_bytes((double)st->depth_bytes).text);
 	table_add(table, "%u", st->members);
 	table_add(table, "%u", st->groups);
+	table_add(table, "%s", *entry->facts.label ? entry->facts.label : "-");
 	table_add(table, "%s", kind);
 	return table->failed ? -ENOMEM : 0;
 }
@@ -153,7 +154,7 @@ static int run(const struct verb *verb, int argc, char **argv)
 {
 	static const char *const heads[] = {
 		"<NAME",    ">CAPACITY", ">MESSAGES", ">BYTES",
-		">MEMBERS", ">GROUPS",   "<KIND",
+		">MEMBERS", ">GROUPS",   "<LABEL",    "<KIND",
 	};
 	const char *path = shmq_runtime_dir();
 	json_t *array = NULL;

@@ -63,10 +63,13 @@ static void print_queue(const struct facts *facts)
 
 	facts_kind(facts, kind);
 	printf("%s: %s\n", facts->name, facts->path);
+	if (facts->label[0])
+		printf("  label       %s\n", facts->label);
 	printf("  capacity    %s, messages up to %s\n",
 	       quantity_bytes((double)st->capacity_bytes).text,
 	       quantity_bytes((double)facts->max_message_bytes).text);
 	printf("  kind        %s\n", kind);
+	printf("  spin        up to %s looks before a sleep\n", facts->spin);
 	printf("  depth       %llu message%s, %s, %.0f %% full\n",
 	       (unsigned long long)st->depth_messages,
 	       plural(st->depth_messages),
@@ -96,7 +99,8 @@ static void add_member(struct table *table, const struct shmq_member_info *info)
 	table_add(table, "%s", state_word(info));
 	table_add(table, "%s", quantity_ago(info->joined_ns).text);
 	if (!info->claims)
-		table_add(table, "nothing");
+		table_add(table,
+			  info->reads ? "reads the attributes" : "nothing");
 	else
 		table_add(table, "%s in %u span%s from message %llu, %s%s",
 			  quantity_bytes((double)info->held_bytes).text,
@@ -159,7 +163,7 @@ static json_t *member_json(const struct shmq_member_info *info)
 					 json_null();
 
 	return json_pack(
-		"{s:i,s:s,s:o,s:i,s:i,s:o,s:s,s:b,s:I,s:I,s:i,s:o,s:I,s:o}",
+		"{s:i,s:s,s:o,s:i,s:i,s:o,s:s,s:b,s:I,s:I,s:i,s:o,s:I,s:o,s:b}",
 		"member", (int)info->index, "role", role_word(info->role),
 		"group", group, "pid", info->pid, "tid", info->tid, "command",
 		facts_json_text(info->command, sizeof(info->command)), "state",
@@ -168,7 +172,8 @@ static json_t *member_json(const struct shmq_member_info *info)
 		(json_int_t)info->joined_ns, "claims", (int)info->claims,
 		"held_seq", number_or_null(info->claims, info->held_seq),
 		"held_bytes", (json_int_t)info->held_bytes, "noticed_ns",
-		number_or_null(info->noticed_ns, info->noticed_ns));
+		number_or_null(info->noticed_ns, info->noticed_ns), "reads",
+		info->reads != 0);
 }
 
 static int print_json(struct shmq *q, const struct facts *facts)

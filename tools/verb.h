@@ -31,7 +31,9 @@ extern const struct verb verb_stat;
 extern const struct verb verb_group;
 extern const struct verb verb_doctor;
 extern const struct verb verb_ls;
+extern const struct verb verb_resize;
 extern const struct verb verb_rm;
+extern const struct verb verb_set;
 extern const struct verb verb_bench;
 
 #endif /* VERB_H */

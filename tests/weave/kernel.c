@@ -13,10 +13,13 @@
 #include <time.h>
 
 #include "world.h"
+#include "attributes.h"
 #include "chime.h"
 #include "error.h"
 #include "lease.h"
 #include "strike.h"
+#include "turn.h"
+#include "views.h"
 
 #define BYTES 16
 
@@ -266,14 +269,148 @@ int weave_open(const char *path, int flags, ...)
 
 /* ----------------------------------------------------- mappings, endpoints */
 
-int shmqi_segment_map_read(struct segment *seg)
+/* There is one ring, and nobody resizes. */
+static const struct reach reach = { 0, RING_BYTES, RING_BYTES };
+
+static struct ring the_ring(const struct segment *seg)
 {
-	return seg->ring_read ? 0 : -ENOMEM;
+	return (struct ring){ .base = world.ring,
+			      .mask = RING_BYTES - 1,
+			      .cookie = seg->geo.cookie,
+			      .max_message = RING_MESSAGE };
 }
 
-int shmqi_segment_map_write(struct segment *seg)
+int shmqi_rings_read(const struct segment *seg, struct ring_table *table)
 {
-	return seg->ring_write ? 0 : -ENOMEM;
+	(void)seg;
+	*table = (struct ring_table){ .at[0].capacity = RING_BYTES };
+	return 0;
+}
+
+int shmqi_rings_settled(const struct segment *seg, struct ring_table *table)
+{
+	return shmqi_rings_read(seg, table);
+}
+
+bool shmqi_rings_same(const struct segment *seg, const struct ring_table *table)
+{
+	(void)seg;
+	return table->newest == 0;
+}
+
+int shmqi_rings_reach(const struct segment *seg, struct reach *out)
+{
+	(void)seg;
+	*out = reach;
+	return 0;
+}
+
+int shmqi_views_get(struct segment *seg, bool writable, struct rings *rings)
+{
+	(void)writable;
+	*rings = (struct rings){ reach, the_ring(seg), the_ring(seg) };
+	return 0;
+}
+
+void shmqi_views_let(struct segment *seg)
+{
+	(void)seg;
+}
+
+void shmqi_views_keep(struct endpoint *ep, const struct rings *rings,
+		      uint64_t pos)
+{
+	(void)ep;
+	(void)rings;
+	(void)pos;
+}
+
+int shmqi_views_enter(struct endpoint *ep, uint64_t pos, bool on_loan,
+		      struct ring *ring)
+{
+	(void)pos;
+	(void)on_loan;
+	*ring = the_ring(ep->seg);
+	return 0;
+}
+
+void shmqi_views_add_reader(struct endpoint *ep)
+{
+	(void)ep;
+}
+
+void shmqi_views_remove_reader(struct endpoint *ep)
+{
+	(void)ep;
+}
+
+int shmqi_views_give_back(struct segment *seg, bool holding)
+{
+	(void)seg;
+	(void)holding;
+	return 0;
+}
+
+bool shmqi_views_changing(const struct segment *seg)
+{
+	(void)seg;
+	return false;
+}
+
+uint32_t shmqi_attributes_spin(const struct endpoint *ep, uint32_t spin)
+{
+	(void)ep;
+	return spin;
+}
+
+bool shmqi_views_turning(const struct segment *seg)
+{
+	(void)seg;
+	return false;
+}
+
+int shmqi_consumer_follow(struct shmq_consumer *c)
+{
+	(void)c;
+	return 0;
+}
+
+int shmqi_consumer_follow_locked(struct shmq_consumer *c, uint64_t pos)
+{
+	(void)c;
+	(void)pos;
+	return 0;
+}
+
+int shmqi_turn_follow(struct shmq_producer *p, uint64_t pos)
+{
+	(void)p;
+	(void)pos;
+	return 0;
+}
+
+int shmqi_turn_take(struct shmq_producer *p, struct cursor c)
+{
+	(void)p;
+	(void)c;
+	return -EBADMSG;
+}
+
+int shmqi_turn_outgrown(struct shmq_producer *p, uint64_t len)
+{
+	(void)p;
+	(void)len;
+	return -EMSGSIZE;
+}
+
+int shmqi_claim_find_room_single(struct shmq_producer *p, uint64_t span)
+{
+	return shmqi_claim_find_room(p, p->at.pos, p->at.pos + span);
+}
+
+uint64_t shmqi_format_max_message(uint64_t capacity)
+{
+	return capacity / 4;
 }
 
 void *shmqi_endpoint_new(struct segment *seg, size_t bytes)

@@ -77,7 +77,6 @@ static void process_begin(unsigned who, uint64_t flags)
 	seg->geo = (struct geometry){ .capacity = RING_BYTES,
 				      .cookie = COOKIE,
 				      .flags = flags,
-				      .max_message = RING_MESSAGE,
 				      .max_members = ENTRIES - 1,
 				      .member_entries = ENTRIES,
 				      .max_groups = 1 };
@@ -86,7 +85,6 @@ static void process_begin(unsigned who, uint64_t flags)
 	seg->groups = world.groups;
 	seg->members = world.members;
 	seg->bounds = world.bounds;
-	seg->ring_read = seg->ring_write = world.ring;
 	seg->share_fd = seg->lease_fd = (int)who;
 	pthread_mutex_init(&seg->lock, NULL);
 	seg->endpoints = me->ours;

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Following the stream to another ring. Where that begins, the old ring never
+ * shows the number that a consumer looks for; so it finds nothing, and looks at
+ * the table of rings before it says so.
+ */
+#include "config.h"
+
+#include "copies.h"
+#include "views.h"
+
+static bool on_loan(const struct shmq_consumer *c)
+{
+	return c->slots > c->first_slot ||
+	       (c->serial ? c->pos != c->released_pos : c->lent);
+}
+
+static uint64_t where(const struct shmq_consumer *c)
+{
+	if (is_tap(c))
+		return c->copies->at.pos;
+	return c->serial ? c->pos : cursor_pos(&c->group->cursor);
+}
+
+int shmqi_consumer_follow_locked(struct shmq_consumer *c, uint64_t pos)
+{
+	struct ring_table table;
+	int r = shmqi_rings_read(c->ep.seg, &table);
+
+	if (r || ring_number(&table, pos) == c->ring.number)
+		return r;
+	r = shmqi_views_enter(&c->ep, pos, on_loan(c), &c->ring);
+	return r ? views_error(r) : 1;
+}
+
+int shmqi_consumer_follow(struct shmq_consumer *c)
+{
+	uint64_t pos = where(c);
+	struct ring_table table;
+	int r = shmqi_rings_read(c->ep.seg, &table);
+
+	/* Without the lock, as long as there is more to come in the old one. */
+	if (r || ring_number(&table, pos) == c->ring.number)
+		return r;
+	pthread_mutex_lock(&c->ep.seg->lock);
+	r = shmqi_consumer_follow_locked(c, pos);
+	pthread_mutex_unlock(&c->ep.seg->lock);
+	return r;
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/* The turn. See turn.h. */
+#include "config.h"
+
+#include "lease.h"
+#include "room.h"
+#include "turn.h"
+#include "views.h"
+
+int shmqi_turn_follow(struct shmq_producer *p, uint64_t pos)
+{
+	struct segment *seg = p->ep.seg;
+	int r;
+
+	pthread_mutex_lock(&seg->lock);
+	r = shmqi_views_enter(&p->ep, pos, false, &p->ring);
+	pthread_mutex_unlock(&seg->lock);
+	return views_error(r);
+}
+
+/* The claim is open: one skipped record, as a rescuer would write it. */
+static void skip(struct shmq_producer *p, const struct cursor *c)
+{
+	bell_look(&p->ep, &p->control->recv);
+	shmqi_ring_abort(&p->ring, c->pos, c->seq, p->turn - c->pos, 1,
+			 p->ep.index);
+	claim_finish(p, c->seq + 1);
+}
+
+int shmqi_turn_take(struct shmq_producer *p, struct cursor c)
+{
+	struct cursor to = { p->turn, c.seq + 1, p->ep.index };
+
+	if (to.pos >= SH_POS_MAX)
+		return -EOVERFLOW;
+	if (p->single) {
+		cursor_move(&p->control->tail, to.pos);
+		p->at.pos = to.pos;
+		p->at.seq = to.seq;
+		skip(p, &c);
+	} else if (shmqi_claim_win(p, c, to)) {
+		skip(p, &c);
+	}
+	return -EAGAIN;
+}
+
+int shmqi_claim_find_room_single(struct shmq_producer *p, uint64_t span)
+{
+	for (;;) {
+		int r = shmqi_claim_find_room(p, p->at.pos, p->at.pos + span);
+
+		if (r != CLAIM_TURN)
+			return r;
+		r = shmqi_turn_take(p, p->at);
+		if (r != -EAGAIN)
+			return r;
+	}
+}
+
+int shmqi_turn_now(struct shmq_producer *p)
+{
+	for (int look = 0;; look++) {
+		struct cursor c = p->single ? p->at :
+					      cursor_load(&p->control->tail);
+		struct room room;
+		int r = shmqi_claim_look_for_room(p, c.pos, &room);
+
+		if (r)
+			return r;
+		if (room.turn == UINT64_MAX)
+			return 0;
+		p->turn = room.turn;
+		if (room.limit == room.turn)
+			r = shmqi_turn_take(p, c);
+		if (!p->single)
+			claim_done(p->claim);
+		if (r && r != -EAGAIN)
+			return r;
+		/* A group that is being made holds the ring for a moment. */
+		if (room.limit != room.turn && !shmqi_lease_let_pass(look))
+			return -EAGAIN;
+	}
+}
+
+int shmqi_turn_outgrown(struct shmq_producer *p, uint64_t len)
+{
+	int r;
+
+	/* edge RING: pairs with shmqi_rings_publish */
+	if (load_acquire(&p->control->ring) == p->ring.number)
+		return -EMSGSIZE;
+	r = shmqi_turn_now(p);
+	if (r)
+		return r;
+	return len > p->ring.max_message ? -EMSGSIZE : 0;
+}
