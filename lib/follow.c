@@ -22,12 +22,19 @@ static uint64_t where(const struct shmq_consumer *c)
 	return c->serial ? c->pos : cursor_pos(&c->group->cursor);
 }
 
+static bool is_there(const struct shmq_consumer *c,
+		     const struct ring_table *table, uint64_t pos)
+{
+	return c->ring.number == (is_tap(c) ? ring_number_kept(table, pos) :
+					      ring_number(table, pos));
+}
+
 int shmqi_consumer_follow_locked(struct shmq_consumer *c, uint64_t pos)
 {
 	struct ring_table table;
 	int r = shmqi_rings_read(c->ep.seg, &table);
 
-	if (r || ring_number(&table, pos) == c->ring.number)
+	if (r || is_there(c, &table, pos))
 		return r;
 	r = shmqi_views_enter(&c->ep, pos, on_loan(c), &c->ring);
 	return r ? views_error(r) : 1;
@@ -40,7 +47,7 @@ int shmqi_consumer_follow(struct shmq_consumer *c)
 	int r = shmqi_rings_read(c->ep.seg, &table);
 
 	/* Without the lock, as long as there is more to come in the old one. */
-	if (r || ring_number(&table, pos) == c->ring.number)
+	if (r || is_there(c, &table, pos))
 		return r;
 	pthread_mutex_lock(&c->ep.seg->lock);
 	r = shmqi_consumer_follow_locked(c, pos);

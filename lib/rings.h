@@ -52,8 +52,22 @@ static inline uint64_t ring_last(const struct ring_table *t)
 	return ring_decided(t) ? t->newest : t->newest - 1;
 }
 
-/* The number of the ring that holds pos, if that has not been given back. */
+/*
+ * The number of the ring that holds pos, if the stream has not left that. Never
+ * an older one: a producer's pos may be a tail of long ago, and its limit is
+ * the ring's where the tail is now.
+ */
 static inline uint64_t ring_number(const struct ring_table *t, uint64_t pos)
+{
+	uint64_t last = ring_last(t);
+
+	return last > t->oldest && pos < ring_place(t, last)->from ? last - 1 :
+								     last;
+}
+
+/* The same for a tap, which may be in any ring that it has kept. */
+static inline uint64_t ring_number_kept(const struct ring_table *t,
+					uint64_t pos)
 {
 	uint64_t number = ring_last(t);
 

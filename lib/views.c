@@ -266,7 +266,8 @@ static int enter_once(struct endpoint *ep, uint64_t pos, struct ring *ring)
 
 	if (r)
 		return r;
-	number = ring_number(&table, pos);
+	number = ep->member ? ring_number(&table, pos) :
+			      ring_number_kept(&table, pos);
 	if (!writable) {
 		r = get_ring(seg, &table, number, false, ring);
 		return r || unchanged(seg, &table) ? r : -EBUSY;
