@@ -6,7 +6,6 @@
  * answered but not released. Nothing is lost; the second job is answered twice.
  */
 #include "check.h"
-
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -15,7 +14,6 @@
 #define WORKERS 4
 #define JOBS 10000u
 #define AHEAD 200 /* jobs under way: neither queue is ever full */
-#define TICK_NS 1000000
 
 struct result {
 	unsigned job, steps, redelivered;
@@ -34,7 +32,7 @@ static void worker(void)
 	/* Each process opens its own ends, after the fork. */
 	check(shmq_consumer_open(&in, jobs, NULL, 0), "consumer of jobs");
 	check(shmq_producer_open(&out, results, 0), "producer of results");
-	for (;;) {
+	do {
 		check(shmq_receive(in, &lent, 1, SHMQ_FOREVER), "take a job");
 		r.job = *(const unsigned *)lent.data;
 		r.redelivered = lent.flags & SHMQ_REDELIVERED ? 1 : 0;
@@ -47,7 +45,8 @@ static void worker(void)
 		if (r.job == JOBS / 2 && !r.redelivered)
 			raise(SIGSTOP);
 		check(shmq_release(in), "finish a job");
-	}
+	} while (r.job); /* job 0 ends it */
+	exit(EXIT_SUCCESS);
 }
 
 static void replace_stopped(void)
@@ -65,7 +64,7 @@ static void replace_stopped(void)
 int main(void)
 {
 	static unsigned answers[JOBS + 1];
-	unsigned sent = 0, done = 0, twice = 0, redelivered = 0;
+	unsigned sent = 0, done = 0, twice = 0, redelivered = 0, end = 0;
 	static struct shmq_producer *out;
 	static struct shmq_consumer *in;
 	struct result r;
@@ -83,15 +82,17 @@ int main(void)
 			check(shmq_send(out, &(unsigned){ sent + 1 },
 					sizeof(sent), SHMQ_FOREVER),
 			      "send");
-		got = shmq_recv(in, &r, sizeof(r), TICK_NS);
-		if (got == -ETIMEDOUT) {
+		while ((got = shmq_recv(in, &r, sizeof(r), 1000000)) ==
+		       -ETIMEDOUT)
 			replace_stopped();
-			continue;
-		}
 		check(got, "receive a result");
 		redelivered += r.redelivered;
 		answers[r.job]++ ? twice++ : done++;
 	}
+	for (int i = 0; i < WORKERS; i++)
+		check(shmq_send(out, &end, sizeof(end), SHMQ_FOREVER), "end");
+	while (wait(NULL) > 0)
+		;
 	printf("%u jobs answered; %u of them redelivered, %u answered twice\n",
 	       done, redelivered, twice);
 	return redelivered == 2 && twice == 1 ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -55,6 +55,7 @@ dist_man_MANS += \
 EXTRA_DIST += \
 	README.md \
 	doc/BENCH.md \
+	doc/PERFORMANCE.md \
 	doc/DESIGN.md \
 	doc/LAYOUT.md \
 	doc/ORDERING.md \

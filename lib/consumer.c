@@ -203,6 +203,17 @@ bool shmqi_consumer_imminent(const struct shmq_consumer *c)
 	       (c->serial ? c->pos : cursor_pos(&c->group->cursor));
 }
 
+static void watch(void *self, struct watch *watch)
+{
+	const struct shmq_consumer *c = ((struct call *)self)->c;
+	struct cursor at = { c->pos, c->seq, SH_NOBODY };
+
+	if (!c->serial)
+		at = cursor_load(&c->group->cursor);
+	watch->word = &record_at(&c->ring, at.pos)->stamp;
+	watch->value = stamp_of(&c->ring, at.seq);
+}
+
 static bool imminent(void *self)
 {
 	return shmqi_consumer_imminent(((struct call *)self)->c);
@@ -271,6 +282,7 @@ take_slowly(struct shmq_consumer *c, const struct wanted *w, int64_t timeout_ns)
 		.eps = &ep,
 		.spin = &c->spin,
 		.attempt = attempt,
+		.watch = watch,
 		.look_around = look_around_waiting,
 		.imminent = imminent,
 	};

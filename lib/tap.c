@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Taps: consumers that nobody sees. They map the queue for reading only, have
- * no member entry, no lease, no group and no claim, and read along as those of
- * an overwriting queue do: copies.h.
+ * no member entry, no group and no claim, and read along as those of an
+ * overwriting queue do: copies.h. They share the lease of the ring that they
+ * read (views.h), which holds up nothing but that ring's memory.
+ *
+ * Where the queue is resized a tap goes from ring to ring as consumers do. In
+ * an old one it is overtaken only by what was claimed there, below the place
+ * where the next begins. While it holds a ring that the stream has left, it is
+ * in none of the last two, and reads them all in turn.
  *
  * A tap that was overtaken goes on at the oldest whole record. An overwriting
  * queue has a table of them. In others producers need not note where records
@@ -272,14 +278,17 @@ int shmqi_tap_pass_dead(struct shmq_consumer *c)
 
 /* ---------------------------------------------------------------- waiting */
 
-/* Spin for a record; now and then with a look at the tail. */
+/*
+ * Spin for a record; now and then, and at the end, with a look at the tail: of
+ * who was overtaken the place shows nothing any more.
+ */
 static int64_t spin(struct shmq_consumer *c, const struct wanted *w)
 {
 	int64_t r = -EAGAIN;
 
-	for (uint32_t i = 1; i <= c->spin && r == -EAGAIN; i++) {
+	for (uint32_t i = c->spin; i && r == -EAGAIN; i--) {
 		cpu_relax();
-		if (i % 64 == 0 || record_published(&c->ring, c->copies->at.pos,
+		if (i % 64 == 1 || record_published(&c->ring, c->copies->at.pos,
 						    c->copies->at.seq))
 			r = shmqi_copies_take(c, w);
 	}

@@ -7,16 +7,42 @@
 #include "atomic.h"
 #include "wait.h"
 
+/* Polls of a watched word before the next attempt, which sees more. */
+#define POLLS 32
+
+/* Poll until there may be something to try, at most max times. How often. */
+static uint32_t poll_word(const struct waiter *w, uint32_t max)
+{
+	struct watch watch;
+	uint32_t i = 0;
+
+	if (!w->watch) {
+		cpu_relax();
+		return 1;
+	}
+	w->watch(w->self, &watch);
+	if (max > POLLS)
+		max = POLLS;
+	do {
+		cpu_relax();
+		i++;
+		/* Relaxed: the attempt looks again. */
+	} while (i < max && load_relaxed(watch.word) != watch.value);
+	return i;
+}
+
 /*
  * Spinning pays only if the other side runs on another processor just now. A
  * spin that got something doubles the next one, one that did not halves it.
  */
 static int64_t spin(const struct waiter *w)
 {
-	for (uint32_t i = *w->spin / w->n + 1; i; i--) {
+	uint32_t left = *w->spin / w->n + 1;
+
+	while (left) {
 		int64_t r;
 
-		cpu_relax();
+		left -= poll_word(w, left);
 		r = w->attempt(w->self);
 		if (r != -EAGAIN) {
 			if (*w->spin < WAIT_SPIN_MAX)

@@ -35,6 +35,12 @@ enum outlook {
 	OUTLOOK_RETRY, /* something was cleaned up: try at once */
 };
 
+/* A word that changes to value if there is something to try. */
+struct watch {
+	_Atomic uint64_t *word;
+	uint64_t value;
+};
+
 struct waiter {
 	void *self;
 	unsigned n;           /* bells and endpoints */
@@ -44,6 +50,8 @@ struct waiter {
 
 	/* The operation: -EAGAIN as long as there is reason to wait. */
 	int64_t (*attempt)(void *self);
+	/* What to poll between two attempts; NULL: only attempts tell. */
+	void (*watch)(void *self, struct watch *watch);
 	/* After arming: an outlook, or a negative errno. */
 	int (*look_around)(void *self);
 	/* Is somebody just doing what we wait for? NULL: cannot be told. */

@@ -361,6 +361,13 @@ EXTRA_DIST += tests/test_symbols.sh
 script_tests += tests/test_layout.sh tests/test_edges.sh
 EXTRA_DIST += tests/test_layout.sh tests/test_edges.sh
 
+# What a message costs in instructions.
+script_tests += tests/test_instructions.sh
+EXTRA_DIST += tests/test_instructions.sh
+check_PROGRAMS += tests/count_calls
+tests_count_calls_SOURCES = tests/count_calls.c
+tests_count_calls_LDADD = lib/libshmq.la
+
 # The models of the algorithm, searched by spin; `--full` searches further.
 script_tests += tests/check-models.sh
 EXTRA_DIST += \

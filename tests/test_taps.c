@@ -147,6 +147,10 @@ static void read_along(void *arg)
 		next = msg.seq + 1;
 		must_be(shmq_release(tap), 0);
 	}
+	step_to(arg, 2);
+	step_wait(arg, 3);
+	while (shmq_receive(tap, &msg, 1, SHMQ_NOWAIT) == 1)
+		must_be(shmq_release(tap), 0);
 	must_be(shmq_recv(tap, &msg, 8, 2000000), -ETIMEDOUT);
 	must_be(shmq_recv(tap, &msg, 8, SHMQ_NOWAIT), -EAGAIN);
 	must_be(shmq_consumer_cancel(tap), 0);
@@ -166,13 +170,18 @@ static void permission_to_read_is_enough(void **state)
 		step *ready = shared_memory(sizeof(*ready));
 		pid_t child = child_start(read_along, ready);
 		struct shmq_consumer *c;
+		int64_t deadline;
 
 		step_wait(ready, 1);
 		must_be(shmq_consumer_open(&c, q, NULL, 0), 0);
-		for (uint64_t i = 0; i < 3000; i++) {
+		/* Who is overtaken at the very end learns it with the next. */
+		deadline = clock_now_ns() + PATIENCE_NS;
+		for (uint64_t i = 0; i < 3000 || load_acquire(ready) < 2; i++) {
 			send_numbers(p, i, i + 1);
 			must_be(recv_number(c), i);
+			must(clock_now_ns() < deadline);
 		}
+		step_to(ready, 3);
 		child_join(child);
 		shmq_consumer_close(c);
 		shmq_producer_close(p);
@@ -180,6 +189,50 @@ static void permission_to_read_is_enough(void **state)
 		must_be(shmq_unlink("q"), 0);
 		shared_free(ready, sizeof(*ready));
 	}
+}
+
+static void await_a_message(void *arg)
+{
+	struct shmq *q = reader_of("q");
+	struct shmq_consumer *tap = tap_of(q, 0);
+	struct shmq_msg msg;
+	char c;
+
+	/* So long that it does not spin for long any more. */
+	for (int i = 0; i < 20; i++)
+		must_be(shmq_recv(tap, &c, 1, 1000), -ETIMEDOUT);
+	step_to(arg, 1);
+	must_be(shmq_receive(tap, &msg, 1, PATIENCE_NS), 1);
+	must_be(msg.seq, msg.lost);
+	shmq_consumer_close(tap);
+	shmq_close(q);
+}
+
+/* It is stopped, most likely asleep, while a lap goes by. */
+static void a_tap_that_was_overtaken_in_its_sleep_wakes_up(void **state)
+{
+	struct shmq *q = queue_create("q", 4096, 0);
+	struct shmq_producer *p = producer_join(q);
+	step *ready = shared_memory(sizeof(*ready));
+	pid_t child = child_start(await_a_message, ready);
+	struct shmq_consumer *c;
+
+	(void)state;
+	must_be(shmq_consumer_open(&c, q, NULL, 0), 0);
+	step_wait(ready, 1);
+	usleep(2000);
+	must_be(kill(child, SIGSTOP), 0);
+	for (uint64_t i = 0; i < 1000; i++) {
+		send_numbers(p, i, i + 1);
+		must_be(recv_number(c), i);
+	}
+	must_be(kill(child, SIGCONT), 0);
+	child_join(child);
+	shmq_consumer_close(c);
+	shmq_producer_close(p);
+	shmq_close(q);
+	must_be(shmq_unlink("q"), 0);
+	shared_free(ready, sizeof(*ready));
 }
 
 static void await_the_end(void *arg)
@@ -342,6 +395,8 @@ int main(void)
 		TEST_IN_DIRECTORY(
 			a_tap_holds_nobody_back_and_counts_what_it_missed),
 		TEST_IN_DIRECTORY(permission_to_read_is_enough),
+		TEST_IN_DIRECTORY(
+			a_tap_that_was_overtaken_in_its_sleep_wakes_up),
 		TEST_IN_DIRECTORY(
 			a_tap_that_waits_learns_that_the_name_is_gone),
 		TEST_IN_DIRECTORY(
