@@ -160,7 +160,7 @@ int shmqi_groups_mend(struct segment *seg)
 		return 0;
 	r = finish_change(seg);
 	end_change(seg);
-	return r;
+	return r ? r : 1;
 }
 
 /* ----------------------------------------------------------------- making */

@@ -11,7 +11,7 @@
 
 /*
  * Finish what a dead process began to change: for whoever might wait for it.
- * 0 or an error.
+ * 1: something was left; 0: nothing; or an error.
  */
 int shmqi_groups_mend(struct segment *seg);
 

@@ -376,7 +376,7 @@ int shmq_recover(struct shmq *q)
 		return -EBADF;
 	pthread_mutex_lock(&q->seg->lock);
 	r = shmqi_groups_mend(q->seg);
-	if (!r)
+	if (r >= 0)
 		r = shmqi_recover_all(q->seg);
 	if (r >= 0)
 		shmqi_views_give_back(q->seg, false);
