@@ -405,7 +405,8 @@ int shmq_discard(struct shmq_producer *p);
  * next one; in a queue that does not overwrite the oldest is what some group
  * has yet to receive. Where it is too slow it goes on at the oldest one that is
  * whole. It cannot be rung for: a tap that waits looks every millisecond at
- * least.
+ * least. It follows where the queue is resized; until it receives again it
+ * holds up the memory of the ring it was in, see shmq_resize().
  *
  * In a queue that overwrites, and for a tap, messages are lent as private
  * copies, aligned to 16 bytes, whole until the release.
@@ -680,7 +681,8 @@ int shmq_recover(struct shmq *q);
  * Shared    anybody · Progress independent of stopped members
  * Return    0, also if it has that capacity already; -EINVAL, -EBADF (the
  *           handle is read only), -EBUSY (messages from before the last resize
- *           have not been received yet, or somebody is resizing), -EOPNOTSUPP
+ *           have not been received yet, or a consumer or tap is still in a
+ *           ring of long ago, or somebody is resizing), -EOPNOTSUPP
  *           (an overwriting queue), -EOVERFLOW, -ENOSPC, -EFBIG, -ENOMEM, -EIO,
  *           -EDQUOT (then all is as it was), -EBADMSG, -ENOLCK
  */

@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Taps: consumers that nobody sees. They map the queue for reading only, have
- * no member entry, no lease, no group and no claim, and read along as those of
- * an overwriting queue do: copies.h.
+ * no member entry, no group and no claim, and read along as those of an
+ * overwriting queue do: copies.h. They share the lease of the ring that they
+ * read (views.h), which holds up nothing but that ring's memory.
+ *
+ * Where the queue is resized a tap goes from ring to ring as consumers do. In
+ * an old one it is overtaken only by what was claimed there, below the place
+ * where the next begins. While it holds a ring that the stream has left, it is
+ * in none of the last two, and reads them all in turn.
  *
  * A tap that was overtaken goes on at the oldest whole record. An overwriting
  * queue has a table of them. In others producers need not note where records
