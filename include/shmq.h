@@ -328,9 +328,10 @@ void shmq_producer_close(struct shmq_producer *p);
  *           before; messages of one producer are received in sending order
  * Return    0; -EAGAIN (full, SHMQ_NOWAIT), -ETIMEDOUT (full, time is up),
  *           -EMSGSIZE (too large), -EINTR, -ECANCELED, -EIDRM (full, and the
- *           queue has been unlinked), -EBUSY (a reservation is open), -EINVAL, -ESTALE
- *           (inherited by fork), -EBADMSG (the queue is damaged), -ENOMEM (it
- *           was resized, and the new ring cannot be mapped), -EOVERFLOW (2^62 bytes or 2^57 messages have passed through)
+ *           queue has been unlinked), -EBUSY (a reservation is open), -EINVAL,
+ *           -ESTALE (inherited by fork), -EBADMSG (the queue is damaged),
+ *           -ENOMEM (it was resized, and the new ring cannot be mapped),
+ *           -EOVERFLOW (2^62 bytes or 2^57 messages have passed through)
  */
 int shmq_send(struct shmq_producer *p, const void *buf, size_t len,
 	      int64_t timeout_ns);
@@ -445,9 +446,9 @@ void shmq_consumer_close(struct shmq_consumer *c);
  *           the messages in one order, that of their numbers
  * Return    the message's length; -EAGAIN (none, SHMQ_NOWAIT), -ETIMEDOUT
  *           (none, time is up), -EMSGSIZE (larger than size; it stays in the
- *           queue), -EINTR, -ECANCELED, -EIDRM (none, and the queue has been unlinked),
- *           -ENOBUFS (as shmq_receive), -ENOMEM (private copies need it),
- *           -EINVAL, -ESTALE, -EBADMSG
+ *           queue), -EINTR, -ECANCELED, -EIDRM (none, and the queue has been
+ *           unlinked), -ENOBUFS (as shmq_receive), -ENOMEM (private copies
+ *           need it), -EINVAL, -ESTALE, -EBADMSG
  */
 ssize_t shmq_recv(struct shmq_consumer *c, void *buf, size_t size,
 		  int64_t timeout_ns);
@@ -528,8 +529,8 @@ int shmq_wait(struct shmq_consumer *const *cs, unsigned n, int64_t timeout_ns);
  * Shared    c belongs to one thread; any thread may poll the descriptor
  * Progress  who dies owning one leaves its FIFO to whoever cleans up after it
  * Return    the descriptor, the same each time; -EINVAL, -EOPNOTSUPP (a tap),
- *           -ESTALE, -EMFILE, -ENFILE, -ENOMEM, -ENOSPC, -EDQUOT, -EACCES, -EPERM, -EROFS,
- *           -ENOENT, -ENOTDIR, -ELOOP, -EIO, -ENOSYS
+ *           -ESTALE, -EMFILE, -ENFILE, -ENOMEM, -ENOSPC, -EDQUOT, -EACCES,
+ *           -EPERM, -EROFS, -ENOENT, -ENOTDIR, -ELOOP, -EIO, -ENOSYS
  */
 int shmq_consumer_fd(struct shmq_consumer *c);
 
