@@ -189,6 +189,7 @@ static bool covers(const struct segment *seg, uint32_t index, struct cursor at,
 	atomic_thread_fence(memory_order_acquire);
 	again = load_relaxed(&claim->word);
 	if (claim_pos(again) != claim_pos(word) || claim_pos(word) > at.pos ||
+	    end % SH_LINE || end > cursor_pos(&seg->control->tail) ||
 	    end <= at.pos || seq > at.seq || seq + count <= at.seq ||
 	    seq + count - at.seq > (end - at.pos) / SH_LINE)
 		return false;

@@ -35,6 +35,8 @@ int shmqi_turn_take(struct shmq_producer *p, struct cursor c)
 		return -EOVERFLOW;
 	if (p->single) {
 		cursor_move(&p->control->tail, to.pos);
+		/* edge LAP: as claim_single() does */
+		store_fence();
 		p->at.pos = to.pos;
 		p->at.seq = to.seq;
 		skip(p, &c);

@@ -5,13 +5,17 @@
 #include <errno.h>
 
 #include "atomic.h"
+#include "tsan.h"
 #include "wait.h"
 
 /* Polls of a watched word before the next attempt, which sees more. */
 #define POLLS 32
 
-/* Poll until there may be something to try, at most max times. How often. */
-static uint32_t poll_word(const struct waiter *w, uint32_t max)
+/*
+ * Poll until there may be something to try, at most max times. How often. The
+ * place may be somebody else's by now, with any payload in the word.
+ */
+TSAN_BLIND static uint32_t poll_word(const struct waiter *w, uint32_t max)
 {
 	struct watch watch;
 	uint32_t i = 0;

@@ -39,6 +39,9 @@ static void file_write(const char *name, const void *bytes, size_t size)
 	close(fd);
 }
 
+/* Zeros behind it. */
+#define IMAGE_MORE 8192
+
 static struct image image_make(void)
 {
 	struct shmq_attr attr = SHMQ_ATTR_INIT;
@@ -60,10 +63,10 @@ static struct image image_make(void)
 	fd = open(path_of("q"), O_RDONLY | O_CLOEXEC);
 	must_be(fstat(fd, &st), 0);
 	image.size = (size_t)st.st_size;
-	image.bytes = malloc(image.size + 4096);
+	image.bytes = malloc(image.size + IMAGE_MORE);
 	must(image.bytes);
 	must(read(fd, image.bytes, image.size) == st.st_size);
-	memset(image.bytes + image.size, 0, 4096);
+	memset(image.bytes + image.size, 0, IMAGE_MORE);
 	close(fd);
 	must_be(shmq_unlink("q"), 0);
 	return image;
