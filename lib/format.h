@@ -57,7 +57,8 @@ void shmqi_format_write(const struct geometry *geo, struct sh_header *h);
 
 /*
  * Check a private copy of a header that was read from a file of file_bytes:
- * that many at least, for a ring may have been added. 0, -EBADMSG or -EPROTONOSUPPORT, with a sentence that says what is wrong.
+ * that many at least, for a ring may have been added. 0, -EBADMSG or
+ * -EPROTONOSUPPORT, with a sentence that says what is wrong.
  */
 int shmqi_format_check(struct geometry *out, const struct sh_header *h,
 		       uint64_t file_bytes);

@@ -34,7 +34,8 @@ struct adoption {
  * Move the returned messages of the group that come first, as many as are
  * wanted and adjacent, to a claim slot of the adopter. 1: done; 0: there are
  * none; -EAGAIN: there are, and somebody else is at them; -EMSGSIZE: the first
- * message is larger than max_size, or none is wanted; -ENOBUFS: no slot is left; -EBADMSG.
+ * message is larger than max_size, or none is wanted; -ENOBUFS: no slot is
+ * left; -EBADMSG.
  */
 int shmqi_returned_adopt(struct segment *seg, struct adoption *adoption);
 

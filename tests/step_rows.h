@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The table of operations. Whoever adds one adds a row to step_sending.c,
- * step_receiving.c, step_descriptors.c, step_groups.c or step_members.c: what it needs to be open, how its queue
- * is prepared beyond the state, and the call itself.
+ * step_receiving.c, step_descriptors.c, step_groups.c or step_members.c: what it
+ * needs to be open, how its queue is prepared beyond the state, and the call
+ * itself.
  */
 #ifndef STEP_ROWS_H
 #define STEP_ROWS_H
