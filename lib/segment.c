@@ -350,7 +350,12 @@ unsigned shmqi_segment_forked(struct segment *seg)
 	unsigned n = seg->taps;
 	int fd;
 
-	/* Their pages are empty; only their references are left. */
+	/*
+	 * Their pages are empty, if the kernel does that; then the first one
+	 * ends the list. Only their references are left.
+	 */
+	for (struct endpoint *ep = seg->readers; ep; ep = ep->next_reader)
+		ep->magic = 0;
 	seg->taps = 0;
 	seg->readers = NULL;
 	if (seg->lease_fd < 0)
