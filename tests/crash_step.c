@@ -5,7 +5,8 @@
  * each instruction in turn. After each death survivors finish an exchange in a
  * bounded time, and every promise is checked.
  *
- *   crash_step               a slice chosen by SHMQ_SEED, which is printed
+ *   crash_step               a slice chosen by SHMQ_SEED, which is printed;
+ *                            smaller with few SHMQ_SLICE_STATES
  *   crash_step --full        everything
  *   crash_step --list        the operations
  *       --row NAME           only this one, of the slice or of everything
@@ -242,7 +243,7 @@ static uint64_t choose_seed(void)
 
 int main(int argc, char **argv)
 {
-	struct plan plan = { .seed = choose_seed() };
+	struct plan plan = { .seed = choose_seed(), .states = plan_slice() };
 	unsigned workers = WORKERS;
 	double began_s = now_s();
 	const char *why;

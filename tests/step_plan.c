@@ -16,7 +16,8 @@
 #endif
 #endif
 
-/* The slice: so many states of each row, so many deaths in each. */
+/* The slice: so many states of each row, so many deaths in each. The first can
+ * be changed: SHMQ_SLICE_STATES. */
 #ifdef SANITIZED
 #define SLICE_STATES 3
 #define SLICE_DEATHS 6
@@ -33,6 +34,14 @@
 #define FULL_MORE_ASLEEP 12
 
 #define STATES_A_ROW ((unsigned)KINDS * FILLS * RIVALS)
+
+unsigned plan_slice(void)
+{
+	const char *given = getenv("SHMQ_SLICE_STATES");
+
+	return given && *given ? (unsigned)strtoul(given, NULL, 0) :
+				 SLICE_STATES;
+}
 
 static uint64_t random_of(uint64_t seed, uint64_t n)
 {
@@ -108,7 +117,7 @@ static void run_slice(struct worker *w, struct state *s, uint64_t seed)
 	case_run(w, s, &choice);
 }
 
-/* The SLICE_STATES of a row with the lowest random numbers. */
+/* The plan's so many states of a row with the lowest random numbers. */
 static bool in_slice(const struct plan *plan, uint64_t part)
 {
 	uint64_t first = part / STATES_A_ROW * STATES_A_ROW;
@@ -121,7 +130,7 @@ static bool in_slice(const struct plan *plan, uint64_t part)
 		before += state_exists(&other) &&
 			  random_of(plan->seed, i) < mine;
 	}
-	return before < SLICE_STATES;
+	return before < plan->states;
 }
 
 /* The one state that has a name. */

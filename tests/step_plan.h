@@ -11,7 +11,11 @@ struct plan {
 	unsigned at;       /* place, 0: all */
 	bool full;         /* else a slice */
 	uint64_t seed;     /* of the slice */
+	unsigned states;   /* of each row, in the slice */
 };
+
+/* How many states of each row make a slice. */
+unsigned plan_slice(void);
 
 /* False, after saying so: there is no such row or state. */
 bool plan_check(const struct plan *plan);
