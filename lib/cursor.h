@@ -64,6 +64,12 @@ static inline uint64_t cursor_pos(struct sh_cursor *sh)
 	return load_acquire(&sh->at.lo) & ~UINT64_C(63);
 }
 
+/* The number alone, for guesses. */
+static inline uint64_t cursor_seq(struct sh_cursor *sh)
+{
+	return load_relaxed(&sh->at.hi) >> 6;
+}
+
 static inline bool cursor_unchanged(struct sh_cursor *sh, struct cursor c)
 {
 	struct pair p = cursor_pack(c);

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "atomic.h"
+#include "pace.h"
 #include "segment.h"
 
 #define ENDPOINT_PRODUCER 0x50524f44u
@@ -32,6 +33,7 @@ struct endpoint {
 	struct segment *seg;
 	struct sh_member *member;
 	struct chime *chime;        /* NULL: waits in the library only */
+	struct pace pace;           /* of the queue's stream */
 	_Atomic uint32_t cancelled; /* 1: its next wait ends at once */
 };
 

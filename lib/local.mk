@@ -49,6 +49,8 @@ lib_libshmqi_la_SOURCES = \
 	lib/members.h \
 	lib/name.c \
 	lib/name.h \
+	lib/pace.c \
+	lib/pace.h \
 	lib/producer.c \
 	lib/producer.h \
 	lib/queue.c \

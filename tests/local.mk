@@ -194,6 +194,10 @@ tests_test_threads_LDADD = $(UNIT_LIBS)
 unit_tests += tests/test_uring
 tests_test_uring_SOURCES = tests/test_uring.c $(support)
 tests_test_uring_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_pace
+tests_test_pace_SOURCES = tests/test_pace.c $(support)
+tests_test_pace_LDADD = $(UNIT_LIBS)
+
 unit_tests += tests/test_wake
 tests_test_wake_SOURCES = tests/test_wake.c tests/deny.h $(support)
 tests_test_wake_LDADD = $(UNIT_LIBS)
@@ -327,6 +331,7 @@ tests_weave_weave_SOURCES = \
 	lib/group.c \
 	lib/groups.c \
 	lib/members.c \
+	lib/pace.c \
 	lib/producer.c \
 	lib/readopt.c \
 	lib/recovery.c \
