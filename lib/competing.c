@@ -33,10 +33,12 @@ struct look {
  * Read records from the cursor. 0, -EMSGSIZE, or -EBADMSG; all but 0 matter
  * only if the cursor has not moved meanwhile.
  */
-static int look_at_cursor(struct shmq_consumer *c, const struct wanted *w,
-			  struct look *look)
+static __attribute__((always_inline)) inline int
+look_at_cursor(struct shmq_consumer *c, const struct wanted *w,
+	       struct look *look)
 {
-	uint64_t redelivered = load_relaxed(&c->group->redelivered_pos);
+	uint64_t redelivered =
+		w->msgs ? load_relaxed(&c->group->redelivered_pos) : 0;
 	unsigned max = w->msgs ? w->max : 1;
 	struct found found;
 
@@ -68,12 +70,10 @@ static int look_at_cursor(struct shmq_consumer *c, const struct wanted *w,
 }
 
 /* Slot 0 is needed for the next claim: name what it holds in another slot. */
-static int keep_loan(struct shmq_consumer *c)
+static __attribute__((noinline)) int keep_lent(struct shmq_consumer *c)
 {
 	struct sh_claim *slot = &c->claims[c->slots];
 
-	if (!c->lent)
-		return 0;
 	if (c->slots > c->first_slot && c->kept_end == c->lent_pos) {
 		/* Adjacent: the last slot grows, its count first: see
 		 * count_again() of returned.c. edge DONE */
@@ -96,6 +96,11 @@ static int keep_loan(struct shmq_consumer *c)
 	c->kept_end = c->lent_end;
 	c->lent = false;
 	return 0;
+}
+
+static inline int keep_loan(struct shmq_consumer *c)
+{
+	return unlikely(c->lent) ? keep_lent(c) : 0;
 }
 
 static __attribute__((always_inline)) inline bool
@@ -133,8 +138,9 @@ static inline void let_go(struct shmq_consumer *c)
 }
 
 /* The claim is won. -EAGAIN: it held nothing but skipped records. */
-static int64_t hand_out(struct shmq_consumer *c, const struct wanted *w,
-			const struct look *look)
+static __attribute__((always_inline)) inline int64_t
+hand_out(struct shmq_consumer *c, const struct wanted *w,
+	 const struct look *look)
 {
 	if (unlikely(!look->n)) {
 		let_go(c);
@@ -149,7 +155,8 @@ static int64_t hand_out(struct shmq_consumer *c, const struct wanted *w,
 	return look->last.size;
 }
 
-int64_t shmqi_competing_take(struct shmq_consumer *c, const struct wanted *w)
+static __attribute__((always_inline)) inline int64_t
+take(struct shmq_consumer *c, const struct wanted *w)
 {
 	bool announced = false;
 	struct look look;
@@ -182,6 +189,18 @@ int64_t shmqi_competing_take(struct shmq_consumer *c, const struct wanted *w)
 	if (announced)
 		claim_done(&c->claims[0]);
 	return r;
+}
+
+int64_t shmqi_competing_take(struct shmq_consumer *c, const struct wanted *w)
+{
+	return take(c, w);
+}
+
+int64_t shmqi_competing_copy(struct shmq_consumer *c, void *buf, size_t size)
+{
+	const struct wanted wanted = { .buf = buf, .size = size };
+
+	return take(c, &wanted);
 }
 
 void shmqi_competing_release(struct shmq_consumer *c)

@@ -338,12 +338,16 @@ ssize_t shmq_recv(struct shmq_consumer *c, void *buf, size_t size,
 		  int64_t timeout_ns)
 {
 	/* The ordinary case with as few instructions as can be. */
-	if (likely(c && buf && c->ep.magic == ENDPOINT_CONSUMER && c->serial &&
+	if (likely(c && buf && c->ep.magic == ENDPOINT_CONSUMER && !c->copies &&
 		   timeout_ns >= SHMQ_FOREVER && !returned_waits(c))) {
-		int64_t r = serial_copy(c, buf, size);
+		int64_t r = c->serial ? serial_copy(c, buf, size) :
+					shmqi_competing_copy(c, buf, size);
 
-		if (likely(r != -EAGAIN))
+		if (likely(r != -EAGAIN)) {
+			if (!c->serial && !rounds_skip(&c->rounds))
+				busy_rounds(c);
 			return (ssize_t)r;
+		}
 		if (skip(c, timeout_ns))
 			return -EAGAIN;
 	}

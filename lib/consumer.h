@@ -70,6 +70,9 @@ struct wanted {
  */
 int64_t shmqi_competing_take(struct shmq_consumer *c, const struct wanted *w);
 
+/* Copy one message. */
+int64_t shmqi_competing_copy(struct shmq_consumer *c, void *buf, size_t size);
+
 /* The same from spans that others returned. */
 int64_t shmqi_consumer_adopt(struct shmq_consumer *c, const struct wanted *w);
 

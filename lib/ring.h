@@ -193,6 +193,10 @@ static inline bool record_read(const struct ring *ring, uint64_t pos,
 		found->span = SH_LINE;
 		return true;
 	}
+	if (likely(!found->flags && found->size <= ring->max_message)) {
+		found->span = record_span(found->size);
+		return true;
+	}
 	return shmqi_record_read_rest(ring, found);
 }
 
