@@ -62,6 +62,8 @@ look_at_cursor(struct shmq_consumer *c, const struct wanted *w,
 					 look->end < redelivered);
 			look->last = found;
 			look->n++;
+			if (!w->msgs)
+				record_fetch(&found);
 		}
 		look->end += found.span;
 		look->seq += found.count;

@@ -200,6 +200,23 @@ static inline bool record_read(const struct ring *ring, uint64_t pos,
 	return shmqi_record_read_rest(ring, found);
 }
 
+/* Of larger records these lines are fetched at once; the processor sees to the
+ * rest by itself. */
+#define RECORD_FETCH (8 * SH_LINE)
+
+/* Its payload is about to be copied: do not wait for one line after another. */
+static inline void record_fetch(const struct found *found)
+{
+	size_t bytes = sizeof(*found->record) + found->size;
+
+	if (likely(bytes <= SH_LINE))
+		return;
+	if (bytes > RECORD_FETCH)
+		bytes = RECORD_FETCH;
+	for (size_t k = SH_LINE; k < bytes; k += SH_LINE)
+		__builtin_prefetch((const char *)found->record + k);
+}
+
 /*
  * Write one record that readers skip, in the place of span bytes and count
  * numbers that a dead producer did not get to.

@@ -124,6 +124,7 @@ serial_copy(struct shmq_consumer *c, void *buf, size_t size)
 		return serial_nothing(c, r, pos, seq);
 	if (unlikely(found.size > size))
 		return serial_nothing(c, -EMSGSIZE, pos, seq);
+	record_fetch(&found);
 	copy_bytes(buf, record_payload(found.record), found.size);
 	pos += found.span;
 	seq += found.count;
