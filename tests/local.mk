@@ -240,6 +240,7 @@ tests_crash_step_SOURCES = \
 	tests/step_image.h \
 	tests/step_ledger.c \
 	tests/step_ledger.h \
+	tests/step_looking.c \
 	tests/step_members.c \
 	tests/step_plan.c \
 	tests/step_plan.h \
