@@ -413,6 +413,12 @@ static void full_and_on_loan(void)
 	letters_receive(1, 1, SHMQ_NOWAIT);
 }
 
+static void full_and_about_to_grow(void)
+{
+	full_and_on_loan();
+	world_rings();
+}
+
 /* The two oldest letters were left, as one span, by one who closed. */
 static void returned_to_two(void)
 {
@@ -621,6 +627,14 @@ const struct scenario scenarios[] = {
 	  3,
 	  full_and_on_loan,
 	  { tries_two, releases, makes_group },
+	  world_idle,
+	  world_check,
+	  QUICK,
+	  FULL },
+	{ "a full queue is resized while a loan is released",
+	  3,
+	  full_and_about_to_grow,
+	  { tries_two, releases, resizes },
 	  world_idle,
 	  world_check,
 	  QUICK,
