@@ -5,10 +5,12 @@
  */
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "consumer.h"
 #include "handle.h"
 #include "layout.h"
 #include "pattern.h"
@@ -407,6 +409,45 @@ static void what_is_done_of_a_span_does_not_come_again(void **state)
 	}
 }
 
+/* It has won the first message, and not said so. */
+static void win_and_die(void *arg)
+{
+	struct shmq_consumer *c = consumer_join(arg, 0);
+	struct cursor at = cursor_load(&c->group->cursor);
+
+	claim_announce(&c->claims[0], SH_CLAIM_ANNOUNCED + 1 + c->group_index,
+		       at.pos, at.pos + SH_LINE, at.seq, 1);
+	must(cursor_swap(&c->group->cursor, at,
+			 (struct cursor){ at.pos + SH_LINE, at.seq + 1,
+					  c->ep.index }));
+	raise(SIGKILL);
+}
+
+/* Who moves the cursor past what was overwritten sees to its last winner. */
+static void an_overtaken_reader_helps_the_last_winner(void **state)
+{
+	struct shmq *q = overwriting(4096, 0);
+	struct shmq_producer *p = producer_join(q);
+	uint64_t received = 0, number;
+	struct shmq_consumer *c;
+
+	(void)state;
+	send_numbers(p, 0, 3);
+	child_must_be_killed(child_start(win_and_die, q));
+	send_numbers(p, 3, 200);
+	c = consumer_join(q, 0);
+	for (int round = 0; round < 2; round++) {
+		while (shmq_recv(c, &number, sizeof(number), SHMQ_NOWAIT) > 0)
+			received++;
+		must(shmq_recover(q) >= 0);
+	}
+	must_be(received, LINES);
+	must_be(received + shmq_consumer_lost(c), 200);
+	shmq_consumer_close(c);
+	shmq_producer_close(p);
+	shmq_close(q);
+}
+
 static void groups_lose_each_its_own(void **state)
 {
 	struct shmq *q = overwriting(4096, 0);
@@ -590,6 +631,7 @@ int main(void)
 			a_dead_senders_claim_is_cleaned_up_by_who_comes_round),
 		TEST_IN_DIRECTORY(
 			the_oldest_whole_message_is_found_whatever_the_sizes),
+		TEST_IN_DIRECTORY(an_overtaken_reader_helps_the_last_winner),
 		TEST_IN_DIRECTORY(groups_lose_each_its_own),
 		TEST_IN_DIRECTORY(
 			an_overwriting_topic_has_no_group_to_begin_with),
