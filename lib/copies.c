@@ -316,8 +316,10 @@ void shmqi_copies_release(struct shmq_consumer *c)
 		if (!waits || k != keep)
 			claim_done(&c->claims[k]);
 	copies->pending_lent = false;
-	if (waits)
+	if (waits) {
+		shmqi_copies_trim(c);
 		return;
+	}
 	c->slots = c->first_slot;
 	copies->pending_n = copies->next = 0;
 	shmqi_copies_empty(copies);

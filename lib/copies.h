@@ -21,7 +21,8 @@
  * with the number of its first record and how many there are (sh_claim.seq and
  * count), so that he who adopts it can tell how much of it was written over:
  * that he counts as lost, the rest he delivers, flagged. What does not fit into
- * the call in which he adopted it waits in his copies. While jumping: the swap
+ * the call in which he adopted it waits in his copies; what is done with is taken
+ * off the claim. While jumping: the swap
  * was done, and what it passed over is not counted by anybody alive; or not.
  */
 #ifndef SHMQI_COPIES_H
@@ -33,6 +34,12 @@
 
 struct block;
 
+/* A message of an adopted span, and where it was. */
+struct pending {
+	struct shmq_msg msg;
+	uint64_t pos;
+};
+
 struct copies {
 	struct block *block; /* newest first; what was given out lives there */
 	uint64_t lost;       /* in all */
@@ -40,7 +47,7 @@ struct copies {
 	unsigned laps;       /* overtaken in a row */
 
 	/* Of an adopted span: what has not been given out yet. */
-	struct shmq_msg *pending;
+	struct pending *pending;
 	unsigned pending_n, pending_size;
 	unsigned next;     /* of them */
 	bool pending_lent; /* some of them are on loan */
@@ -67,6 +74,12 @@ void shmqi_copies_free(struct copies *copies);
 int64_t shmqi_copies_take(struct shmq_consumer *c, const struct wanted *w);
 int64_t shmqi_copies_adopt(struct shmq_consumer *c, const struct wanted *w);
 void shmqi_copies_release(struct shmq_consumer *c);
+
+/*
+ * Some of the span that was adopted last waits to go out, and nothing of it is
+ * on loan: let its slot name only what waits, so that nothing else comes again.
+ */
+void shmqi_copies_trim(struct shmq_consumer *c);
 
 /*
  * Room for size private bytes, 16-byte aligned, until the release. NULL: no

@@ -12,34 +12,38 @@
 #include "bounds.h"
 #include "copies.h"
 #include "copy.h"
+#include "members.h"
 #include "returned.h"
 #include "wake.h"
 
 /* Overtaken so often, it must all be gone. */
 #define TRIES 16
 
-static int note(struct copies *copies, const struct found *found, uint64_t seq)
+static int note(struct copies *copies, const struct found *found,
+		const struct cursor *at)
 {
-	struct shmq_msg *msg;
+	struct pending *pending;
+	void *to;
 
 	if (copies->pending_n == copies->pending_size) {
 		unsigned size = copies->pending_size ?
 					2 * copies->pending_size :
 					64;
 
-		msg = reallocarray(copies->pending, size, sizeof(*msg));
-		if (!msg)
+		pending = reallocarray(copies->pending, size, sizeof(*pending));
+		if (!pending)
 			return -ENOMEM;
-		copies->pending = msg;
+		copies->pending = pending;
 		copies->pending_size = size;
 	}
-	msg = &copies->pending[copies->pending_n];
-	msg_fill(msg, found, seq, true);
-	msg->data = shmqi_copies_room(copies, found->size);
-	if (!msg->data)
+	to = shmqi_copies_room(copies, found->size);
+	if (!to)
 		return -ENOMEM;
-	copy_racing((void *)(uintptr_t)msg->data, record_payload(found->record),
-		    found->size);
+	pending = &copies->pending[copies->pending_n];
+	pending->pos = at->pos;
+	msg_fill(&pending->msg, found, at->seq, true);
+	pending->msg.data = to;
+	copy_racing(to, record_payload(found->record), found->size);
 	copies->pending_n++;
 	return 0;
 }
@@ -58,9 +62,8 @@ static int copy_span(struct shmq_consumer *c, struct cursor *at, uint64_t end)
 		    !record_read(&c->ring, at->pos, &found) ||
 		    found.span > end - at->pos)
 			return -EBADMSG;
-		r = found.flags & SH_RECORD_SKIP ?
-			    0 :
-			    note(c->copies, &found, at->seq);
+		r = found.flags & SH_RECORD_SKIP ? 0 :
+						   note(c->copies, &found, at);
 		if (r)
 			return r;
 		at->pos += found.span;
@@ -103,6 +106,35 @@ static int fetch(struct shmq_consumer *c, const struct adoption *a)
 	return 0;
 }
 
+/*
+ * The slot's words cannot change together. So a slot above it names what waits
+ * first, which is a copy as long as the old one is there (is_copy() of
+ * returned.c); then the old one begins anew, and the one above goes.
+ */
+void shmqi_copies_trim(struct shmq_consumer *c)
+{
+	const struct copies *copies = c->copies;
+	const struct pending *first = &copies->pending[copies->next];
+	struct sh_claim *slot = &c->claims[c->slots - 1];
+	/* Relaxed: they are our own. */
+	uint64_t end = load_relaxed(&slot->end);
+	uint64_t behind = load_relaxed(&slot->seq) + claim_numbers(slot);
+
+	/* With all slots in use the whole span stays named. */
+	if (c->slots == SH_CLAIMS)
+		return;
+	if (shmqi_member_slots(c->ep.member) <= c->slots)
+		/* edge ANNOUNCE */
+		store_release(&c->ep.member->slots, c->slots + 1);
+	for (int i = 1; i >= 0; i--) {
+		store_relaxed(&slot[i].end, end);
+		store_relaxed(&slot[i].seq, first->msg.seq);
+		store_relaxed(&slot[i].count, behind - first->msg.seq);
+		claim_own(&slot[i], first->pos);
+		claim_done(&slot[1 - i]);
+	}
+}
+
 /* All of the span that was adopted last has been given out. */
 static void done_with_span(struct shmq_consumer *c)
 {
@@ -119,7 +151,7 @@ static void done_with_span(struct shmq_consumer *c)
 static int64_t give_out(struct shmq_consumer *c, const struct wanted *w)
 {
 	struct copies *copies = c->copies;
-	struct shmq_msg *msg = &copies->pending[copies->next];
+	struct shmq_msg *msg = &copies->pending[copies->next].msg;
 	unsigned n = copies->pending_n - copies->next;
 
 	if (w->peek)
@@ -129,7 +161,7 @@ static int64_t give_out(struct shmq_consumer *c, const struct wanted *w)
 		if (n > w->max)
 			n = w->max;
 		for (unsigned i = 0; i < n; i++)
-			w->msgs[i] = msg[i];
+			w->msgs[i] = copies->pending[copies->next + i].msg;
 		copies->pending_lent = true;
 	} else {
 		if (msg->len > w->size)
@@ -140,6 +172,8 @@ static int64_t give_out(struct shmq_consumer *c, const struct wanted *w)
 	copies->next += w->msgs ? n : 1;
 	if (copies->next == copies->pending_n)
 		done_with_span(c);
+	else if (!copies->pending_lent)
+		shmqi_copies_trim(c);
 	return w->msgs ? (int64_t)n : (int64_t)msg->len;
 }
 

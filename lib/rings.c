@@ -131,7 +131,7 @@ static int decide(const struct segment *seg, const struct ring_table *t)
 
 	undecided.lo = place.from;
 	undecided.hi = hash_of(&seg->geo, t->newest, &place);
-	/* After we have seen the ring: see shmqi_rings_same. */
+	/* After we have seen the ring: see look_for_lowest. */
 	full_fence();
 	tail = cursor_pos(&seg->control->tail);
 	if (!shmqi_room_promised(seg, tail, &lowest))
@@ -162,7 +162,6 @@ int shmqi_rings_settled(const struct segment *seg, struct ring_table *table)
 
 bool shmqi_rings_same(const struct segment *seg, const struct ring_table *t)
 {
-	full_fence();
 	/* edge RING: pairs with shmqi_rings_publish */
 	return load_acquire(&seg->control->ring) == t->newest;
 }

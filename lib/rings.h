@@ -87,8 +87,8 @@ int shmqi_rings_parse(const struct geometry *geo, struct sh_control *control,
 int shmqi_rings_settled(const struct segment *seg, struct ring_table *table);
 
 /*
- * After a full fence: is it as it was read? Then whatever was read before this
- * was read before the next ring was there.
+ * Is it as it was read? If the caller has passed a full fence, whatever he read
+ * before that was read before the next ring was there.
  */
 bool shmqi_rings_same(const struct segment *seg,
 		      const struct ring_table *table);

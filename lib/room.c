@@ -111,6 +111,10 @@ static bool look_for_lowest(const struct segment *seg, uint64_t tail,
 		if (shmqi_rings_reach(seg, &reach))
 			return false;
 		*lowest = look_once(seg, tail, view, &reach);
+		/* Who let go what was seen to be free need not have seen the
+		 * group that was made meanwhile: place_group has the other
+		 * fence. */
+		full_fence();
 		if (load_acquire(&seg->control->moves) == moves)
 			return reach_holds(&reach, *lowest, tail);
 	}
@@ -161,7 +165,8 @@ int shmqi_room_look(const struct segment *seg, uint64_t tail, struct room *room)
 		if (shmqi_rings_settled(seg, &table) ||
 		    !shmqi_room_lowest(seg, tail, &lowest))
 			return -EBADMSG;
-		/* Who makes a ring relies on limits like this one. */
+		/* Who makes a ring relies on limits like this one. The fence
+		 * was passed after the claims were looked at. */
 		if (!shmqi_rings_same(seg, &table))
 			continue;
 		measure(&table, tail, lowest, room);

@@ -240,6 +240,7 @@ tests_crash_step_SOURCES = \
 	tests/step_image.h \
 	tests/step_ledger.c \
 	tests/step_ledger.h \
+	tests/step_looking.c \
 	tests/step_members.c \
 	tests/step_plan.c \
 	tests/step_plan.h \
@@ -328,6 +329,7 @@ tests_weave_weave_SOURCES = \
 	lib/copies.c \
 	lib/cursor.c \
 	lib/error.c \
+	lib/follow.c \
 	lib/group.c \
 	lib/groups.c \
 	lib/members.c \
@@ -335,18 +337,23 @@ tests_weave_weave_SOURCES = \
 	lib/producer.c \
 	lib/readopt.c \
 	lib/recovery.c \
+	lib/resize.c \
 	lib/returned.c \
 	lib/ring.c \
+	lib/rings.c \
 	lib/room.c \
 	lib/serial.c \
 	lib/stat.c \
 	lib/tap.c \
+	lib/turn.c \
+	lib/views.c \
 	lib/wait.c \
 	lib/wake.c
 tests_weave_weave_CPPFLAGS = -iquote $(top_srcdir)/tests/weave $(AM_CPPFLAGS) \
 	-include $(top_srcdir)/tests/weave/atomic.h \
 	-U_FORTIFY_SOURCE -Dsyscall=weave_syscall -Dusleep=weave_usleep \
 	-Dclock_gettime=weave_clock_gettime -Dopen=weave_open \
+	-Dfstat=weave_fstat \
 	-Dsched_yield=weave_sched_yield \
 	-Dmalloc=weave_malloc -Dcalloc=weave_calloc -Dfree=weave_free \
 	-Dreallocarray=weave_reallocarray

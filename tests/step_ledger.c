@@ -117,6 +117,12 @@ void ledger_deliver(struct ledger *l, const void *data, size_t len,
 	l->entries[id].done = 1;
 }
 
+/* What comes later does not fill the ring. */
+static bool may_be_lost(const struct ledger *l, uint32_t id)
+{
+	return l->overwritten && id < LEDGER_OTHERS;
+}
+
 unsigned ledger_owed(const struct ledger *l)
 {
 	unsigned n = 0;
@@ -124,7 +130,8 @@ unsigned ledger_owed(const struct ledger *l)
 	for (uint32_t id = 0; id < LEDGER_IDS; id++) {
 		const struct entry *e = &l->entries[id];
 
-		n += e->sent == ENTRY_SENT && !e->done && !e->loose;
+		n += e->sent == ENTRY_SENT && !e->done && !e->loose &&
+		     !may_be_lost(l, id);
 	}
 	return n;
 }
@@ -193,7 +200,8 @@ static void check_numbers(struct ledger *l, uint64_t numbers)
 		uint64_t i = e->number - 1 - l->first_seq;
 
 		messages += was_delivered(e);
-		loose += e->loose && !was_delivered(e);
+		loose += (e->loose || may_be_lost(l, id)) &&
+			 e->sent != ENTRY_UNSENT && !was_delivered(e);
 		if (!e->number)
 			continue;
 		if (e->number <= l->first_seq || i >= n ||
@@ -222,7 +230,8 @@ void ledger_close(struct ledger *l, uint64_t numbers)
 	for (uint32_t id = 0; id < LEDGER_IDS; id++) {
 		const struct entry *e = &l->entries[id];
 
-		if (e->sent == ENTRY_SENT && !e->done && !e->loose)
+		if (e->sent == ENTRY_SENT && !e->done && !e->loose &&
+		    !may_be_lost(l, id))
 			ledger_break(l, "message %u was acknowledged and lost",
 				     id);
 		if (e->copied + e->plain > 1 && !e->held && !l->takes)

@@ -52,6 +52,7 @@ struct ledger {
 	unsigned surprises; /* flagged deliveries of what nobody held */
 	uint32_t unrung;    /* nobody woke for this message: it may not come; 0:
 			       none */
+	bool overwritten;   /* what was sent while preparing may be lost */
 	bool forgotten;     /* the queue was removed, and what was in it */
 	const char *doing;  /* the survivors' latest call */
 	char broken[240];   /* empty, or what was found wrong first */

@@ -315,6 +315,7 @@ const struct row step_members[] = {
 	  .run = run_recover },
 	{ .name = "resize",
 	  .needs = NEEDS_QUEUE | RESIZES_QUEUE,
+	  .kinds = KINDS_KEEPING,
 	  .skips = 2,
 	  .error = -EBUSY,
 	  .run = run_resize },

@@ -122,6 +122,10 @@ static void fill_queue(struct preparing *p, struct ends *e)
 		depth = st.depth_bytes;
 		if (p->state->fill == FILL_HALF && depth >= CAPACITY / 2)
 			break;
+		/* It would go on for ever. */
+		if (p->state->kind == KIND_OVER &&
+		    depth >= CAPACITY - 2 * MESSAGE_MAX)
+			break;
 	}
 }
 
@@ -212,6 +216,7 @@ const char *state_prepare(const struct state *s, struct stage *stage,
 	for (unsigned i = 0; i < STAGE_HOLDERS; i++)
 		stage->holders[i].ledger = &stage->ledger;
 	stage->actor.ledger = stage->rival.ledger = &stage->ledger;
+	stage->ledger.overwritten = s->kind == KIND_OVER;
 	queue_file_forget(file);
 	if (unlink(file->path) < 0 && errno != ENOENT)
 		return "the old queue cannot be removed";

@@ -17,6 +17,7 @@ static const struct part parts[] = {
 	{ step_receiving, &step_receiving_count },
 	{ step_descriptors, &step_descriptors_count },
 	{ step_groups, &step_groups_count },
+	{ step_looking, &step_looking_count },
 	{ step_members, &step_members_count },
 };
 

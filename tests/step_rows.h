@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The table of operations. Whoever adds one adds a row to step_sending.c,
- * step_receiving.c, step_descriptors.c, step_groups.c or step_members.c: what it
- * needs to be open, how its queue is prepared beyond the state, and the call
+ * step_receiving.c, step_descriptors.c, step_groups.c, step_looking.c or
+ * step_members.c: what it needs to be open, how its queue is prepared beyond the state, and the call
  * itself.
  */
 #ifndef STEP_ROWS_H
@@ -29,6 +29,8 @@ enum {
 	KIND_MPSC,
 	KIND_SPSC,
 	KIND_MPXC, /* like mpmc, with consumers that are SHMQ_EXCLUSIVE */
+	KIND_OVER, /* like mpmc, overwriting: what was sent while preparing may
+		      be lost */
 	KINDS
 };
 
@@ -64,6 +66,9 @@ enum {
 /* Consumers compete; what one returns goes to another that lives. */
 #define KINDS_COMPETING (BIT(KIND_MPMC) | BIT(KIND_SPMC))
 #define KINDS_ADOPTING (KINDS_COMPETING | BIT(KIND_MPXC))
+
+/* What somebody sends stays until it is received. */
+#define KINDS_KEEPING (BIT(KINDS) - 1 - BIT(KIND_OVER))
 
 #define RIVALS_DEAD (BIT(RIVAL_DEAD_PRODUCER) | BIT(RIVAL_DEAD_CONSUMER))
 #define RIVALS_STOPPED                                                         \
@@ -109,6 +114,8 @@ extern const struct row step_descriptors[];
 extern const unsigned step_descriptors_count;
 extern const struct row step_groups[];
 extern const unsigned step_groups_count;
+extern const struct row step_looking[];
+extern const unsigned step_looking_count;
 extern const struct row step_members[];
 extern const unsigned step_members_count;
 

@@ -142,6 +142,7 @@ const struct row step_sending[] = {
 	  .run = run_discard },
 	{ .name = "send_wait",
 	  .needs = NEEDS_PRODUCER,
+	  .kinds = KINDS_KEEPING,
 	  .sends = 1,
 	  .fills = BIT(FILL_FULL),
 	  .error = -ETIMEDOUT,

@@ -9,8 +9,8 @@
 #include "step_calls.h"
 #include "step_states.h"
 
-const char *const step_kind_names[KINDS] = { "mpmc", "spmc", "mpsc", "spsc",
-					     "mpxc" };
+const char *const step_kind_names[KINDS] = { "mpmc", "spmc", "mpsc",
+					     "spsc", "mpxc", "over" };
 const char *const step_fill_names[FILLS] = { "empty", "half", "full", "wrap" };
 const char *const step_rival_names[RIVALS] = { "alone",
 					       "stopped-producer",
@@ -22,10 +22,13 @@ const char *const step_rival_names[RIVALS] = { "alone",
 					       "polling-producer",
 					       "polling-consumer" };
 
-static const uint64_t kind_flags[KINDS] = {
-	0, SHMQ_SINGLE_PRODUCER, SHMQ_SINGLE_CONSUMER,
-	SHMQ_SINGLE_PRODUCER | SHMQ_SINGLE_CONSUMER, 0
-};
+static const uint64_t kind_flags[KINDS] = { 0,
+					    SHMQ_SINGLE_PRODUCER,
+					    SHMQ_SINGLE_CONSUMER,
+					    SHMQ_SINGLE_PRODUCER |
+						    SHMQ_SINGLE_CONSUMER,
+					    0,
+					    SHMQ_OVERWRITE };
 
 bool rival_is_stopped(const struct state *s)
 {
@@ -104,7 +107,7 @@ static bool can_wake(const struct state *s)
 		       (s->row->rivals ||
 			s->row->needs & (NEEDS_PRODUCER | REMOVES_QUEUE));
 	if (rival_awaits_room(s))
-		return s->fill == FILL_FULL &&
+		return s->fill == FILL_FULL && s->kind != KIND_OVER &&
 		       (s->row->rivals ||
 			s->row->needs & (NEEDS_CONSUMER | REMOVES_QUEUE));
 	return true;

@@ -354,6 +354,37 @@ static void a_dead_change_is_finished(void **state)
 	}
 }
 
+/*
+ * What a consumer of a removed group held is nobody's: also not of the one who
+ * gets its entry.
+ */
+static void what_a_removed_group_held_does_not_come_to_another(void **state)
+{
+	(void)state;
+	for (int entries = 1; entries <= 2; entries++) {
+		struct shmq *q = queue_anonymous(CAPACITY, 0);
+		struct shmq_producer *p = producer_join(q);
+		struct shmq_consumer *c = join(q, NULL, 0), *gone;
+		struct shmq_msg msg;
+
+		gone = join(q, "gone", 0);
+		send_numbers(p, 0, 4);
+		receive_numbers(c, 0, 4);
+		for (int i = 0; i < entries; i++)
+			must_be(shmq_receive(gone, &msg, 1, SHMQ_NOWAIT), 1);
+		shmq_consumer_close(gone);
+		must_be(shmq_group_remove(q, "gone"), 0);
+		/* It takes the entry, and leaves it with nothing. */
+		shmq_consumer_close(join(q, NULL, 0));
+		receive_no_more(c);
+		must_be(stat_of(q).depth_messages, 0);
+		must_be(stat_of(q).depth_bytes, 0);
+		shmq_consumer_close(c);
+		shmq_producer_close(p);
+		shmq_close(q);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -364,6 +395,8 @@ int main(void)
 		TEST_IN_DIRECTORY(an_open_claim_is_no_beginning),
 		TEST_IN_DIRECTORY(a_removed_group_holds_nobody_back),
 		TEST_IN_DIRECTORY(the_dead_do_not_keep_their_group),
+		TEST_IN_DIRECTORY(
+			what_a_removed_group_held_does_not_come_to_another),
 		TEST_IN_DIRECTORY(a_topic_keeps_what_somebody_subscribes_to),
 		TEST_IN_DIRECTORY(a_topic_survives_its_producers),
 		TEST_IN_DIRECTORY(wrong_arguments_are_refused),

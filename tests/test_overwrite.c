@@ -5,10 +5,12 @@
  */
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "consumer.h"
 #include "handle.h"
 #include "layout.h"
 #include "pattern.h"
@@ -206,7 +208,7 @@ static void a_copying_receive_takes_what_was_given_back_one_by_one(void **s)
 	/* It leaves with eight that it has not given out. */
 	shmq_consumer_close(d);
 	d = consumer_join(q, 0);
-	for (uint64_t i = 0; i < 20; i++)
+	for (uint64_t i = 2; i < 20; i++)
 		must_be(recv_number(d), i);
 	must_be(shmq_recv(d, &number, sizeof(number), SHMQ_NOWAIT), -EAGAIN);
 	shmq_consumer_close(d);
@@ -365,6 +367,85 @@ static void the_oldest_whole_message_is_found_whatever_the_sizes(void **state)
 		shmq_producer_close(p);
 		shmq_close(q);
 	}
+}
+
+/* Three came back as one span; one of them goes out, is done with, and its
+ * consumer leaves. */
+static void what_is_done_of_a_span_does_not_come_again(void **state)
+{
+	(void)state;
+	for (int copying = 0; copying < 2; copying++) {
+		struct shmq *q = overwriting(4096, 0);
+		struct shmq_producer *p = producer_join(q);
+		struct shmq_consumer *c = consumer_join(q, 0);
+		struct shmq_msg msgs[4];
+
+		send_numbers(p, 0, 3);
+		must_be(shmq_receive(c, msgs, 3, SHMQ_NOWAIT), 3);
+		shmq_consumer_close(c);
+		for (uint64_t i = 0; i < 2; i++) {
+			c = consumer_join(q, 0);
+			if (copying) {
+				must_be(recv_number(c), i);
+			} else {
+				must_be(shmq_receive(c, msgs, 1, SHMQ_NOWAIT),
+					1);
+				must_be(msgs[0].seq, i);
+				must_be(msgs[0].flags, SHMQ_REDELIVERED);
+				must_be(shmq_release(c), 0);
+			}
+			shmq_consumer_close(c);
+		}
+		c = consumer_join(q, 0);
+		must_be(shmq_receive(c, msgs, 4, SHMQ_NOWAIT), 1);
+		must_be(msgs[0].seq, 2);
+		must_be(msgs[0].lost, 0);
+		must_be(shmq_release(c), 0);
+		must_be(shmq_receive(c, msgs, 4, SHMQ_NOWAIT), -EAGAIN);
+		must_be(shmq_consumer_lost(c), 0);
+		shmq_consumer_close(c);
+		shmq_producer_close(p);
+		shmq_close(q);
+	}
+}
+
+/* It has won the first message, and not said so. */
+static void win_and_die(void *arg)
+{
+	struct shmq_consumer *c = consumer_join(arg, 0);
+	struct cursor at = cursor_load(&c->group->cursor);
+
+	claim_announce(&c->claims[0], SH_CLAIM_ANNOUNCED + 1 + c->group_index,
+		       at.pos, at.pos + SH_LINE, at.seq, 1);
+	must(cursor_swap(&c->group->cursor, at,
+			 (struct cursor){ at.pos + SH_LINE, at.seq + 1,
+					  c->ep.index }));
+	raise(SIGKILL);
+}
+
+/* Who moves the cursor past what was overwritten sees to its last winner. */
+static void an_overtaken_reader_helps_the_last_winner(void **state)
+{
+	struct shmq *q = overwriting(4096, 0);
+	struct shmq_producer *p = producer_join(q);
+	uint64_t received = 0, number;
+	struct shmq_consumer *c;
+
+	(void)state;
+	send_numbers(p, 0, 3);
+	child_must_be_killed(child_start(win_and_die, q));
+	send_numbers(p, 3, 200);
+	c = consumer_join(q, 0);
+	for (int round = 0; round < 2; round++) {
+		while (shmq_recv(c, &number, sizeof(number), SHMQ_NOWAIT) > 0)
+			received++;
+		must(shmq_recover(q) >= 0);
+	}
+	must_be(received, LINES);
+	must_be(received + shmq_consumer_lost(c), 200);
+	shmq_consumer_close(c);
+	shmq_producer_close(p);
+	shmq_close(q);
 }
 
 static void groups_lose_each_its_own(void **state)
@@ -543,12 +624,14 @@ int main(void)
 			what_was_given_back_comes_again_or_counts_as_lost),
 		TEST_IN_DIRECTORY(
 			a_copying_receive_takes_what_was_given_back_one_by_one),
+		TEST_IN_DIRECTORY(what_is_done_of_a_span_does_not_come_again),
 		TEST_IN_DIRECTORY(what_a_dead_reader_held_comes_again),
 		TEST_IN_DIRECTORY(a_reservation_is_never_written_over),
 		TEST_IN_DIRECTORY(
 			a_dead_senders_claim_is_cleaned_up_by_who_comes_round),
 		TEST_IN_DIRECTORY(
 			the_oldest_whole_message_is_found_whatever_the_sizes),
+		TEST_IN_DIRECTORY(an_overtaken_reader_helps_the_last_winner),
 		TEST_IN_DIRECTORY(groups_lose_each_its_own),
 		TEST_IN_DIRECTORY(
 			an_overwriting_topic_has_no_group_to_begin_with),

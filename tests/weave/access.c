@@ -14,8 +14,10 @@ uint64_t weave_load(const volatile void *p, unsigned size, memory_order order,
 	if (!me)
 		return memory_get(memory_place(p), size);
 	weave_step(where);
-	if (mutant_hits(where, WEAVE_DROP))
+	if (mutant_hits(where, WEAVE_DROP) || mutant_silences(where)) {
+		weave_learn(4);
 		return 0;
+	}
 	if (mutant_hits(where, WEAVE_RELAX))
 		order = memory_order_relaxed;
 	value = memory_load(me, memory_place(p), size, order);
@@ -61,9 +63,12 @@ uint64_t weave_rmw(volatile void *p, unsigned size, enum weave_rmw what,
 	p = memory_place(p);
 	if (me) {
 		weave_step(where);
+		mutant_silences(where);
 		if (mutant_hits(where, WEAVE_DROP) ||
-		    mutant_hits(where, WEAVE_LATE))
+		    mutant_hits(where, WEAVE_LATE)) {
+			weave_learn(5);
 			return 0;
+		}
 	}
 	old = me ? memory_latest(me, p, size, order) : memory_get(p, size);
 	operand = what == WEAVE_ADD ? old + operand : old | operand;
@@ -87,8 +92,10 @@ bool weave_cas(volatile void *p, unsigned size, uint64_t *expected,
 	p = memory_place(p);
 	if (me) {
 		weave_step(where);
-		if (mutant_hits(where, WEAVE_DROP))
+		if (mutant_hits(where, WEAVE_DROP)) {
+			weave_learn(6);
 			return false;
+		}
 	}
 	*expected = me ? memory_latest(me, p, size, memory_order_acquire) :
 			 memory_get(p, size);

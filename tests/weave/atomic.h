@@ -75,15 +75,8 @@ static inline void compiler_fence(void)
 	atomic_signal_fence(memory_order_seq_cst);
 }
 
-static inline void store_fence(void)
-{
-	weave_fence_at(memory_order_release, __func__);
-}
-
-static inline void full_fence(void)
-{
-	weave_fence(memory_order_seq_cst);
-}
+#define store_fence() weave_fence_at(memory_order_release, __func__)
+#define full_fence() weave_fence_at(memory_order_seq_cst, __func__)
 
 #define cas64(p, expected, desired)                                            \
 	weave_cas64((p), (expected), (desired), __func__)

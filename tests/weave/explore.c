@@ -187,7 +187,7 @@ static int time_out(void)
 	return who;
 }
 
-/* Nobody has died and nobody can go on: does somebody sleep for nothing? */
+/* Nobody can go on: does somebody sleep for nothing? */
 static void idle(void)
 {
 	int was = self;
@@ -208,7 +208,7 @@ static void next(void)
 	} else {
 		for (unsigned i = 0; i < scenario->participants; i++)
 			memory_settle(i);
-		if (!deaths && scenario->idle)
+		if (scenario->idle)
 			idle();
 		who = time_out();
 	}

@@ -9,6 +9,7 @@
 #include <linux/membarrier.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 
@@ -18,10 +19,12 @@
 #include "error.h"
 #include "lease.h"
 #include "strike.h"
-#include "turn.h"
-#include "views.h"
+#include "map.h"
+#include "storage.h"
+#include "wait.h"
 
-#define BYTES 16
+#define BYTES 24
+#define ALONE 0x80u /* its holder shares it with nobody */
 
 /* Who holds each byte: a bit for each process. */
 static uint8_t leases[BYTES];
@@ -29,13 +32,21 @@ static uint8_t kept_leases[BYTES];
 
 static unsigned byte_of(int64_t byte)
 {
+	if (byte < SH_LEASE_PRODUCER)
+		return (unsigned)(byte - SH_LEASE_MEMBER);
 	if (byte == SH_LEASE_PRODUCER)
 		return BYTES - 1;
-	if (byte == SH_LEASE_GROUP)
-		return BYTES - 2;
+	if (byte < SH_LEASE_GROUPS)
+		return BYTES - 3 + (unsigned)(byte - SH_LEASE_GROUP);
 	if (byte == SH_LEASE_GROUPS)
-		return BYTES - 3;
-	return (unsigned)(byte - SH_LEASE_MEMBER);
+		return BYTES - 4;
+	return BYTES - 10 + (unsigned)(byte - SH_LEASE_RINGS);
+}
+
+/* Of no interest where there is one ring. */
+static bool is_seen(int64_t byte)
+{
+	return byte < SH_LEASE_RINGS || world.rings;
 }
 
 /* Outside of executions leases are set up; inside they begin as they were. */
@@ -55,10 +66,16 @@ void kernel_keep(void)
 	memcpy(kept_leases, leases, sizeof(leases));
 }
 
+static void let(unsigned who, uint8_t *lease)
+{
+	if (*lease & 1u << who)
+		*lease &= (uint8_t) ~(1u << who | ALONE);
+}
+
 void kernel_death(unsigned who)
 {
 	for (unsigned i = 0; i < BYTES; i++)
-		leases[i] &= (uint8_t) ~(1u << who);
+		let(who, &leases[i]);
 }
 
 uint64_t kernel_hash(void)
@@ -67,7 +84,7 @@ uint64_t kernel_hash(void)
 
 	for (unsigned i = 0; i < BYTES; i++)
 		hash = weave_mix(hash, leases[i]);
-	return hash;
+	return weave_mix(hash, world.first_is_gone);
 }
 
 static void enter(const char *where)
@@ -86,39 +103,58 @@ static void learn(uint64_t value)
 
 /* ------------------------------------------------------------------ leases */
 
+static void enter_lease(const char *where, int64_t byte)
+{
+	if (is_seen(byte))
+		enter(where);
+}
+
+static bool held_by_others(int fd, int64_t byte)
+{
+	return leases[byte_of(byte)] & ~(1u << fd | ALONE);
+}
+
 int shmqi_lease_take(int fd, int64_t byte)
 {
 	uint8_t *lease = &leases[byte_of(byte)];
 	bool held;
 
-	enter("lease_take");
-	held = *lease & ~(1u << fd) && !mutant_hits("lease_take", WEAVE_FREE);
+	enter_lease("lease_take", byte);
+	held = held_by_others(fd, byte) &&
+	       !mutant_hits("lease_take", WEAVE_FREE);
 	learn(held);
 	if (held)
 		return -EBUSY;
-	*lease = (uint8_t)(1u << fd);
+	*lease = (uint8_t)(1u << fd | ALONE);
 	return 0;
 }
 
 int shmqi_lease_share(int fd, int64_t byte)
 {
-	enter("lease_share");
-	leases[byte_of(byte)] |= (uint8_t)(1u << fd);
+	uint8_t *lease = &leases[byte_of(byte)];
+	bool held;
+
+	enter_lease("lease_share", byte);
+	held = held_by_others(fd, byte) && *lease & ALONE;
+	learn(held);
+	if (held)
+		return -EBUSY;
+	*lease = (uint8_t)((*lease & ~ALONE) | 1u << fd);
 	return 0;
 }
 
 void shmqi_lease_drop(int fd, int64_t byte)
 {
-	enter("lease_drop");
-	leases[byte_of(byte)] &= (uint8_t) ~(1u << fd);
+	enter_lease("lease_drop", byte);
+	let((unsigned)fd, &leases[byte_of(byte)]);
 }
 
 bool shmqi_lease_held(int fd, int64_t byte)
 {
 	bool held;
 
-	enter("lease_held");
-	held = leases[byte_of(byte)] & ~(1u << fd);
+	enter_lease("lease_held", byte);
+	held = held_by_others(fd, byte);
 	learn(held);
 	return held;
 }
@@ -269,92 +305,47 @@ int weave_open(const char *path, int flags, ...)
 
 /* ----------------------------------------------------- mappings, endpoints */
 
-/* There is one ring, and nobody resizes. */
-static const struct reach reach = { 0, RING_BYTES, RING_BYTES };
-
-static struct ring the_ring(const struct segment *seg)
+/* What the file would hold at an offset is somewhere in the world. */
+int shmqi_map_twice(void **out, int fd, uint64_t offset, uint64_t bytes,
+		    unsigned how)
 {
-	return (struct ring){ .base = world.ring,
-			      .mask = RING_BYTES - 1,
-			      .cookie = seg->geo.cookie,
-			      .max_message = RING_MESSAGE };
-}
-
-int shmqi_rings_read(const struct segment *seg, struct ring_table *table)
-{
-	(void)seg;
-	*table = (struct ring_table){ .at[0].capacity = RING_BYTES };
+	(void)fd;
+	(void)bytes;
+	(void)how;
+	*out = offset == RING_OFFSET ? world.ring : world.second;
 	return 0;
 }
 
-int shmqi_rings_settled(const struct segment *seg, struct ring_table *table)
+void shmqi_map_free(void *map, uint64_t bytes)
 {
-	return shmqi_rings_read(seg, table);
+	(void)map;
+	(void)bytes;
 }
 
-bool shmqi_rings_same(const struct segment *seg, const struct ring_table *table)
+/* Large enough for all that there may be. */
+int weave_fstat(int fd, struct stat *st);
+int weave_fstat(int fd, struct stat *st)
 {
-	(void)seg;
-	return table->newest == 0;
-}
-
-int shmqi_rings_reach(const struct segment *seg, struct reach *out)
-{
-	(void)seg;
-	*out = reach;
+	(void)fd;
+	*st = (struct stat){ .st_size = 1 << 20 };
 	return 0;
 }
 
-int shmqi_views_get(struct segment *seg, bool writable, struct rings *rings)
+int shmqi_storage_allocate(int fd, uint64_t offset, uint64_t bytes)
 {
-	(void)writable;
-	*rings = (struct rings){ reach, the_ring(seg), the_ring(seg) };
+	(void)fd;
+	(void)offset;
+	(void)bytes;
 	return 0;
 }
 
-void shmqi_views_let(struct segment *seg)
+/* From now on nobody may touch it: on a full file system that is SIGBUS. */
+void shmqi_storage_punch(int fd, uint64_t offset, uint64_t bytes)
 {
-	(void)seg;
-}
-
-void shmqi_views_keep(struct endpoint *ep, const struct rings *rings,
-		      uint64_t pos)
-{
-	(void)ep;
-	(void)rings;
-	(void)pos;
-}
-
-int shmqi_views_enter(struct endpoint *ep, uint64_t pos, bool on_loan,
-		      struct ring *ring)
-{
-	(void)pos;
-	(void)on_loan;
-	*ring = the_ring(ep->seg);
-	return 0;
-}
-
-void shmqi_views_add_reader(struct endpoint *ep)
-{
-	(void)ep;
-}
-
-void shmqi_views_remove_reader(struct endpoint *ep)
-{
-	(void)ep;
-}
-
-int shmqi_views_give_back(struct segment *seg, bool holding)
-{
-	(void)seg;
-	(void)holding;
-	return 0;
-}
-
-bool shmqi_views_changing(const struct segment *seg)
-{
-	(void)seg;
-	return false;
+	(void)fd;
+	enter("punch");
+	if (offset <= RING_OFFSET && offset + bytes > RING_OFFSET)
+		world.first_is_gone = true;
 }
 
 uint32_t shmqi_attributes_spin(const struct endpoint *ep, uint32_t spin)
@@ -363,54 +354,21 @@ uint32_t shmqi_attributes_spin(const struct endpoint *ep, uint32_t spin)
 	return spin;
 }
 
-bool shmqi_views_turning(const struct segment *seg)
-{
-	(void)seg;
-	return false;
-}
-
-int shmqi_consumer_follow(struct shmq_consumer *c)
-{
-	(void)c;
-	return 0;
-}
-
-int shmqi_consumer_follow_locked(struct shmq_consumer *c, uint64_t pos)
-{
-	(void)c;
-	(void)pos;
-	return 0;
-}
-
-int shmqi_turn_follow(struct shmq_producer *p, uint64_t pos)
-{
-	(void)p;
-	(void)pos;
-	return 0;
-}
-
-int shmqi_turn_take(struct shmq_producer *p, struct cursor c)
-{
-	(void)p;
-	(void)c;
-	return -EBADMSG;
-}
-
-int shmqi_turn_outgrown(struct shmq_producer *p, uint64_t len)
-{
-	(void)p;
-	(void)len;
-	return -EMSGSIZE;
-}
-
-int shmqi_claim_find_room_single(struct shmq_producer *p, uint64_t span)
-{
-	return shmqi_claim_find_room(p, p->at.pos, p->at.pos + span);
-}
-
 uint64_t shmqi_format_max_message(uint64_t capacity)
 {
 	return capacity / 4;
+}
+
+uint64_t shmqi_format_align(const struct geometry *geo)
+{
+	return geo->page_bytes;
+}
+
+int shmqi_format_capacity(uint64_t *capacity, uint64_t flags)
+{
+	(void)flags;
+	return *capacity == RING_BYTES || *capacity == SECOND_BYTES ? 0 :
+								      -EINVAL;
 }
 
 void *shmqi_endpoint_new(struct segment *seg, size_t bytes)

@@ -73,14 +73,33 @@ void memory_put(volatile void *p, unsigned size, uint64_t value)
 		*(volatile uint64_t *)p = value;
 }
 
-/* The ring is mapped twice; its second half is the first. */
+static bool is_within(const volatile void *p, const void *begin, size_t bytes)
+{
+	return (uintptr_t)p >= (uintptr_t)begin &&
+	       (uintptr_t)p < (uintptr_t)begin + bytes;
+}
+
+/* A ring is mapped twice; its second half is the first. */
 void *memory_place(const volatile void *p)
 {
 	char *at = (char *)(uintptr_t)p;
 
-	if (at >= world.ring + RING_BYTES && at < world.ring + 2 * RING_BYTES)
+	if (is_within(p, world.ring + RING_BYTES, RING_BYTES))
 		at -= RING_BYTES;
+	else if (is_within(p, world.second + SECOND_BYTES, SECOND_BYTES))
+		at -= SECOND_BYTES;
 	return at;
+}
+
+/* The table of rings, where that never changes. */
+static bool is_settled(const volatile void *p)
+{
+	const struct sh_control *control = &world.control;
+
+	return !world.rings &&
+	       is_within(p, &control->ring,
+			 offsetof(struct sh_control, epoch) -
+				 offsetof(struct sh_control, ring));
 }
 
 /* ------------------------------------------------------------------- views */
@@ -231,7 +250,11 @@ struct participant *memory_self(const volatile void *p)
 {
 	int me = weave_self();
 
-	return me >= 0 && is_shared(p) ? &participants[me] : NULL;
+	if (me < 0 || !is_shared(p) || is_settled(p))
+		return NULL;
+	if (world.first_is_gone && is_within(p, world.ring, 2 * RING_BYTES))
+		weave_wrong("a ring that was given back is looked into");
+	return &participants[me];
 }
 
 /* The last value, and whatever was late before it. */

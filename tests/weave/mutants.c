@@ -12,6 +12,11 @@
 #define BUSY "a consumer that closes and a busy one"
 #define ADOPTER "an adopter and a producer"
 #define RESCUED "two producers and a rescuer"
+#define ASLEEP "a sleeper and a rescuer"
+#define FULL_ASLEEP "full, and a rescuer"
+#define ADOPTERS "what was returned, and two who adopt"
+#define MAKING "a group is made while a loan is released"
+#define TURN_AND_TAP "a single producer turns under a tap"
 #define OVERTAKEN "an overwriting producer and a reader"
 
 const struct mutant mutants[] = {
@@ -58,12 +63,24 @@ const struct mutant mutants[] = {
 	{ "who closes does not say that it returned something", BUSY,
 	  WEAVE_STRONG, WEAVE_DROP, "leave", 0, 0, 0 },
 	{ "the count of moves is loaded without acquire", ADOPTER, WEAVE_WEAK,
-	  WEAVE_RELAX, "look_for_lowest", 0, 0, 0 },
+	  WEAVE_RELAX, "look_for_lowest", 0, 3, 0 },
 	{ "the tail is looked at without a fence", OVERTAKEN, WEAVE_WEAK,
 	  WEAVE_RELAX, "copies_overtaken", 0, 0, 0 },
 	{ "a single producer claims without a fence",
-	  "a single producer and a tap", WEAVE_WEAK, WEAVE_RELAX, "store_fence",
-	  0, 0, 0 },
+	  "a single producer and a tap", WEAVE_WEAK, WEAVE_RELAX,
+	  "claim_single", 0, 0, 0 },
+	{ "who has cleaned up does not ring for receivers", ASLEEP,
+	  WEAVE_STRONG, WEAVE_SILENT, "shmqi_recover_member", 0, 2, 0 },
+	{ "who has cleaned up does not ring for senders", FULL_ASLEEP,
+	  WEAVE_STRONG, WEAVE_SILENT, "shmqi_recover_member", 1, 2, 0 },
+	{ "an adoption that a death broke off is not voided", ADOPTERS,
+	  WEAVE_STRONG, WEAVE_DROP, "void_adoptions", 0, 0, 0 },
+	{ "a group is made without counting", MAKING, WEAVE_STRONG, WEAVE_DROP,
+	  "place_in", 0, 0, 0 },
+	{ "who looks for room passes no fence", MAKING, WEAVE_WEAK, WEAVE_RELAX,
+	  "look_for_lowest", 1, 3, 0 },
+	{ "a single producer turns without a fence", TURN_AND_TAP, WEAVE_WEAK,
+	  WEAVE_RELAX, "shmqi_turn_take", 0, 0, 0 },
 	{ "a live member's lease can be taken", TWO, WEAVE_STRONG, WEAVE_FREE,
 	  "lease_take", 0, 0, 0 },
 };
@@ -74,10 +91,35 @@ bool mutant_met;
 
 /* How often each has been there, in this execution. */
 static unsigned visits[WEAVE_PARTICIPANTS];
+static unsigned silent[WEAVE_PARTICIPANTS]; /* 1 + rings since, or 0 */
 
 void mutant_begin(void)
 {
 	memset(visits, 0, sizeof(visits));
+	memset(silent, 0, sizeof(silent));
+}
+
+/*
+ * Rings that follow each other are counted, from an access in the function on:
+ * the nth of them finds nobody armed.
+ */
+bool mutant_silences(const char *where)
+{
+	const struct mutant *m = weave_mutant;
+	unsigned *rings;
+
+	if (!m || m->change != WEAVE_SILENT)
+		return false;
+	rings = &silent[weave_self()];
+	if (!strcmp(where, m->where)) {
+		*rings = 1;
+		return false;
+	}
+	if (strcmp(where, "shmqi_bell_ring") != 0)
+		*rings = 0;
+	if (!*rings || (*rings)++ - 1 != m->nth)
+		return false;
+	return mutant_met = true;
 }
 
 bool mutant_hits(const char *where, enum weave_change change)

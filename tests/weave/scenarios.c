@@ -161,6 +161,57 @@ static void recovers(unsigned me)
 		weave_wrong("recovering: %d", r);
 }
 
+/* Put the second ring in place. */
+static void resizes(unsigned me)
+{
+	int r = shmq_resize(&world.processes[me].q, SECOND_BYTES);
+
+	if (r && r != -EBUSY)
+		weave_wrong("resizing: %d", r);
+}
+
+/* Two lines: more than there is before the next ring begins; then a letter. */
+static void turns(unsigned me)
+{
+	uint64_t filler[10];
+	int r;
+
+	for (int i = 0; i < 10; i++)
+		filler[i] = WORLD_FILLER;
+	r = shmq_send(world.processes[me].p, filler, sizeof(filler),
+		      SHMQ_FOREVER);
+	if (r)
+		weave_wrong("sending: %d", r);
+	letter_send(me, 0, SHMQ_FOREVER);
+}
+
+/* More than the first ring takes: whoever turns for it does so at once. */
+static void outgrows(unsigned me)
+{
+	struct shmq_producer *p = world.processes[me].p;
+	void *room;
+	int r = shmq_reserve(p, RING_MESSAGE + 8, &room, SHMQ_NOWAIT);
+
+	if (!r)
+		shmq_discard(p);
+	else if (r != -EMSGSIZE)
+		weave_wrong("reserving: %d", r);
+}
+
+static void makes_group(unsigned me)
+{
+	int r = shmq_group_add(&world.processes[me].q, SECOND_GROUP,
+			       SHMQ_OLDEST);
+
+	if (r)
+		weave_wrong("making a group: %d", r);
+}
+
+static void releases(unsigned me)
+{
+	letters_release(me);
+}
+
 /* ------------------------------------------------------------------ worlds */
 
 static void two_producers_one_consumer(void)
@@ -300,7 +351,6 @@ static void single_and_tap(void)
 		letters_release(SPARE);
 	shmq_consumer_close(world.processes[SPARE].c);
 	world.processes[SPARE].c = NULL;
-	world.letters[4].fresh = 0;
 	world.processes[1].c->copies->laps = 8;
 }
 
@@ -310,6 +360,74 @@ static void check_overwritten(void)
 	for (unsigned i = 0; i < LETTERS; i++)
 		world.letters[i].done = 1;
 	world_check();
+}
+
+/* A producer, a consumer, and who resizes meanwhile. */
+static void about_to_grow(void)
+{
+	producer_and_consumer();
+	world_rings();
+}
+
+static void single_about_to_grow(void)
+{
+	both_single();
+	world_rings();
+}
+
+/* One line is left in the first ring, the next begins behind it. */
+static void about_to_turn(uint64_t flags)
+{
+	world_create(flags, EDGE, 7);
+	world_producer(0);
+	world_consumer(1, 0);
+	fill();
+	world_rings();
+	world_resize();
+}
+
+static void shared_about_to_turn(void)
+{
+	about_to_turn(SHMQ_SINGLE_CONSUMER);
+}
+
+static void single_about_to_turn(void)
+{
+	about_to_turn(SHMQ_SINGLE_PRODUCER | SHMQ_SINGLE_CONSUMER);
+}
+
+/* The next line to be written is the tap's, with what marks the turn. */
+static void turn_under_a_tap(void)
+{
+	single_and_tap();
+	world_rings();
+	world_resize();
+}
+
+/* The oldest letter is on loan, and one that comes next makes the ring full. */
+static void full_and_on_loan(void)
+{
+	producer_and_consumer();
+	world_send(0, 4);
+	fill();
+	letters_receive(1, 1, SHMQ_NOWAIT);
+}
+
+static void full_and_about_to_grow(void)
+{
+	full_and_on_loan();
+	world_rings();
+}
+
+/* The two oldest letters were left, as one span, by one who closed. */
+static void returned_to_two(void)
+{
+	two_consumers();
+	world_consumer(SPARE, 0);
+	letters_receive(SPARE, 2, SHMQ_NOWAIT);
+	world.processes[SPARE].holds = 0;
+	shmq_consumer_close(world.processes[SPARE].c);
+	world.processes[SPARE].c = NULL;
 }
 
 static void two_producers_and_a_rescuer(void)
@@ -477,6 +595,86 @@ const struct scenario scenarios[] = {
 	  2,
 	  single_and_tap,
 	  { tries_two, reads_one },
+	  world_idle,
+	  check_overwritten,
+	  QUICK,
+	  FULL },
+	{ "a sleeper and a rescuer",
+	  3,
+	  producer_and_consumer,
+	  { sends_one, receives_one, recovers },
+	  world_idle,
+	  world_check,
+	  QUICK,
+	  FULL },
+	{ "full, and a rescuer",
+	  3,
+	  full_shared,
+	  { sends_two, receives_two, recovers },
+	  world_idle,
+	  world_check,
+	  QUICK,
+	  FULL },
+	{ "what was returned, and two who adopt",
+	  2,
+	  returned_to_two,
+	  { polls_two, polls_two },
+	  world_idle,
+	  world_check,
+	  QUICK,
+	  FULL },
+	{ "a group is made while a loan is released",
+	  3,
+	  full_and_on_loan,
+	  { tries_two, releases, makes_group },
+	  world_idle,
+	  world_check,
+	  QUICK,
+	  FULL },
+	{ "a full queue is resized while a loan is released",
+	  3,
+	  full_and_about_to_grow,
+	  { tries_two, releases, resizes },
+	  world_idle,
+	  world_check,
+	  QUICK,
+	  FULL },
+	{ "a queue is resized",
+	  3,
+	  about_to_grow,
+	  { sends_one, receives_one, resizes },
+	  world_idle,
+	  world_check,
+	  QUICK,
+	  FULL },
+	{ "a queue of two is resized",
+	  3,
+	  single_about_to_grow,
+	  { sends_one, receives_one, resizes },
+	  world_idle,
+	  world_check,
+	  QUICK,
+	  FULL },
+	{ "a producer turns to the next ring",
+	  2,
+	  shared_about_to_turn,
+	  { turns, receives_one },
+	  world_idle,
+	  world_check,
+	  QUICK,
+	  FULL },
+	{ "a single producer turns to the next ring",
+	  2,
+	  single_about_to_turn,
+	  { turns, receives_one },
+	  world_idle,
+	  world_check,
+	  QUICK,
+	  FULL },
+	{ "a single producer turns under a tap",
+	  2,
+	  turn_under_a_tap,
+	  { outgrows, reads_one },
 	  world_idle,
 	  check_overwritten,
 	  QUICK,

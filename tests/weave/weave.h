@@ -51,6 +51,7 @@ enum weave_change {
 	WEAVE_NOTHING, /* kernel.c: membarrier does nothing */
 	WEAVE_HALVES, /* kernel.c: clearing the bell and waking are two steps */
 	WEAVE_FREE,   /* kernel.c: a lease is free as soon as it is asked for */
+	WEAVE_SILENT, /* who comes from there rings at bells that look unarmed */
 };
 
 struct mutant {
@@ -78,7 +79,8 @@ struct scenario {
 	void (*prepare)(void);
 	/* The participants. */
 	void (*body[WEAVE_PARTICIPANTS])(unsigned me);
-	/* Nobody can go on but by a time-out. Changes nothing; or NULL. */
+	/* Nobody can go on but by a time-out, perhaps after deaths. Changes
+	 * nothing; or NULL. */
 	void (*idle)(void);
 	/* All have ended, or sleep for good. Not explored. */
 	void (*check)(void);
@@ -158,6 +160,7 @@ uint64_t kernel_hash(void);
 /* mutants.c */
 void mutant_begin(void);
 bool mutant_hits(const char *where, enum weave_change change);
+bool mutant_silences(const char *where); /* each access asks */
 
 static inline uint64_t weave_mix(uint64_t a, uint64_t b)
 {

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "world.h"
+#include "copies.h"
+#include "rings.h"
 #include "room.h"
 
 #define COOKIE UINT64_C(0x5bd1e995a136f7c3)
@@ -69,7 +71,8 @@ void world_restore(void)
 	memcpy(heap, kept_heap, world.heap_used);
 }
 
-static void process_begin(unsigned who, uint64_t flags)
+static void process_begin(unsigned who, uint64_t flags, uint64_t pos,
+			  uint64_t seq)
 {
 	struct process *me = &world.processes[who];
 	struct segment *seg = &me->seg;
@@ -79,7 +82,11 @@ static void process_begin(unsigned who, uint64_t flags)
 				      .flags = flags,
 				      .max_members = ENTRIES - 1,
 				      .member_entries = ENTRIES,
-				      .max_groups = 1 };
+				      .max_groups = GROUPS,
+				      .page_bytes = 4096,
+				      .ring_off = RING_OFFSET,
+				      .start_pos = pos,
+				      .start_seq = seq };
 	seg->writable = true;
 	seg->control = &world.control;
 	seg->groups = world.groups;
@@ -101,7 +108,13 @@ void world_create(uint64_t flags, uint64_t pos, uint64_t seq)
 	strcpy((char *)world.groups[0].name, "default");
 	store_release(&world.groups[0].state, SH_GROUP_USED);
 	for (unsigned i = 0; i < PROCESSES; i++)
-		process_begin(i, flags);
+		process_begin(i, flags, pos, seq);
+	shmqi_rings_format(&world.processes[0].seg.geo, &world.control);
+}
+
+void world_rings(void)
+{
+	world.rings = true;
 }
 
 static void must_be_zero(int r, const char *what)
@@ -152,6 +165,12 @@ void world_fill(unsigned who, size_t bytes)
 		     "send");
 }
 
+void world_resize(void)
+{
+	must_be_zero(shmq_resize(&world.processes[SPARE].q, SECOND_BYTES),
+		     "resize");
+}
+
 /* ----------------------------------------------------------------- letters */
 
 void letter_send(unsigned who, unsigned letter, int64_t timeout_ns)
@@ -183,6 +202,12 @@ static void note(unsigned who, const struct shmq_msg *msg)
 	book = &world.letters[words[0]];
 	if (!book->begun)
 		weave_wrong("a message that nobody sent");
+	/* It sees what others get as well. */
+	if (is_tap(world.processes[who].c))
+		return;
+	if (book->let_go)
+		weave_wrong("letter %u comes again, although it was released",
+			    (unsigned)words[0]);
 	if (msg->flags & SHMQ_REDELIVERED)
 		book->again++;
 	else if (book->fresh++)
@@ -195,11 +220,16 @@ void letters_release(unsigned who)
 {
 	struct process *me = &world.processes[who];
 
+	uint8_t held = me->holds;
+
 	for (unsigned i = 0; i < LETTERS; i++)
-		if (me->holds >> i & 1)
+		if (held >> i & 1)
 			world.letters[i].done = 1;
 	me->holds = 0;
 	shmq_release(me->c);
+	for (unsigned i = 0; i < LETTERS; i++)
+		if (held >> i & 1)
+			world.letters[i].let_go = 1;
 }
 
 int letters_receive(unsigned who, unsigned max, int64_t timeout_ns)
@@ -232,27 +262,57 @@ static void must_sleep_rightly(unsigned who)
 			    r < 0 ? strerror(-r) : "there is something to do");
 }
 
+/* In whichever ring: it must have followed, or be told to. */
+static bool is_published(const struct shmq_consumer *c, struct cursor at)
+{
+	struct ring ring = c->ring;
+	struct ring_table table;
+
+	if (shmqi_rings_read(c->ep.seg, &table))
+		weave_wrong("the table of rings is damaged");
+	ring.number = ring_number(&table, at.pos);
+	ring.base = ring.number ? world.second : world.ring;
+	ring.mask = ring_place(&table, ring.number)->capacity - 1;
+	return record_published(&ring, at.pos, at.seq);
+}
+
 static bool message_waits(const struct shmq_consumer *c)
 {
-	struct cursor at = cursor_load(&world.groups[0].cursor);
+	struct cursor at = { c->pos, c->seq, SH_NOBODY };
 
-	return c->serial ? record_published(&c->ring, c->pos, c->seq) :
-			   record_published(&c->ring, at.pos, at.seq);
+	if (!c->serial)
+		at = cursor_load(&world.groups[0].cursor);
+	return is_published(c, at);
 }
 
 static bool room_waits(const struct shmq_producer *p)
 {
-	uint64_t tail = cursor_pos(&world.control.tail), lowest;
+	uint64_t tail = cursor_pos(&world.control.tail);
+	struct room room;
 
-	return shmqi_room_lowest(p->ep.seg, tail, &lowest) &&
-	       tail + SH_LINE <= lowest + RING_BYTES;
+	return !shmqi_room_look(p->ep.seg, tail, &room) &&
+	       tail + SH_LINE <= room.limit;
+}
+
+/*
+ * Nobody has died; or all who did have been cleaned up after, so that whoever
+ * slept because of them has been rung for.
+ */
+static bool all_is_well(void)
+{
+	uint64_t deaths = 0;
+
+	for (unsigned i = 0; i < WEAVE_PARTICIPANTS; i++)
+		deaths += weave_dead(i);
+	return load_relaxed(&world.control.recoveries) == deaths;
 }
 
 void world_idle(void)
 {
 	/* Without membarrier a sleeper looks again by itself. */
-	for (unsigned i = 0; i < WEAVE_PARTICIPANTS && !world.no_membarrier;
-	     i++) {
+	if (world.no_membarrier || !all_is_well())
+		return;
+	for (unsigned i = 0; i < WEAVE_PARTICIPANTS; i++) {
 		struct process *me = &world.processes[i];
 
 		if (weave_asleep(i) &&
@@ -272,6 +332,33 @@ static void leave(unsigned who)
 		shmq_producer_close(me->p);
 	me->c = NULL;
 	me->p = NULL;
+}
+
+/* Of a group that was made on the way: whatever it holds is whole, to the end. */
+static void drain_second(void)
+{
+	struct process *me = &world.processes[SPARE];
+	struct shmq_consumer *c;
+	struct shmq_msg msg;
+	uint64_t seq = 0;
+	int n;
+
+	if (load_relaxed(&world.groups[1].state) == SH_GROUP_FREE)
+		return;
+	must_be_zero(shmq_consumer_open(&c, &me->q, SECOND_GROUP, 0),
+		     "join the second group");
+	while ((n = shmq_receive(c, &msg, 1, SHMQ_NOWAIT)) == 1) {
+		if (seq && msg.seq < seq)
+			weave_wrong("numbers of the second group fall");
+		seq = msg.seq;
+		shmq_release(c);
+	}
+	if (n != -EAGAIN)
+		weave_wrong("the second group: %s", strerror(-n));
+	if (cursor_pos(&world.control.tail) !=
+	    cursor_pos(&world.groups[1].cursor))
+		weave_wrong("something is left in the second group");
+	shmq_consumer_close(c);
 }
 
 static void must_be_free(void)
@@ -308,4 +395,5 @@ void world_check(void)
 	    cursor_pos(&world.groups[0].cursor))
 		weave_wrong("something is left");
 	must_be_free();
+	drain_second();
 }

@@ -18,8 +18,12 @@
 
 #define RING_BYTES UINT64_C(4096)
 #define RING_MESSAGE (RING_BYTES / 4)
+#define SECOND_BYTES UINT64_C(8192) /* of a ring that comes later */
 #define ENTRIES 5u
-#define SPARE WEAVE_PARTICIPANTS /* who looks at what is left */
+#define GROUPS 2u
+#define SECOND_GROUP "second"
+#define RING_OFFSET UINT64_C(65536) /* in a file that there is not */
+#define SPARE WEAVE_PARTICIPANTS    /* who looks at what is left */
 #define PROCESSES (WEAVE_PARTICIPANTS + 1)
 #define ENDPOINTS 3
 #define LETTERS 8
@@ -30,7 +34,7 @@ struct process {
 	struct segment seg;
 	struct shmq q;
 	struct endpoint *ours[ENTRIES];
-	uint32_t sharers[1];
+	uint32_t sharers[GROUPS];
 	union {
 		struct shmq_producer producer;
 		struct shmq_consumer consumer;
@@ -44,13 +48,15 @@ struct process {
 /* What becomes of one message. */
 struct letter_book {
 	uint8_t begun, acked, fresh, again, done;
+	uint8_t let_go; /* and the release has returned */
 };
 
 struct world {
-	/* Shared; the ring is mapped twice, and its second half never met. */
+	/* Shared; a ring is mapped twice, and its second half never met. */
 	_Alignas(4096) char ring[2 * RING_BYTES];
+	char second[2 * SECOND_BYTES];
 	struct sh_control control;
-	struct sh_group groups[1];
+	struct sh_group groups[GROUPS];
 	_Alignas(64) struct sh_member members[ENTRIES];
 	struct sh_bound bounds[SH_BOUNDS];
 
@@ -58,6 +64,8 @@ struct world {
 	struct process processes[PROCESSES];
 	struct letter_book letters[LETTERS];
 	bool no_membarrier;
+	bool rings;         /* there may be a second one: world_rings() */
+	bool first_is_gone; /* the first, to the system */
 	size_t heap_used;
 };
 
@@ -72,6 +80,11 @@ void world_restore(void);
 
 /* A queue of these flags whose stream begins at a position. */
 void world_create(uint64_t flags, uint64_t pos, uint64_t seq);
+/* From now on its ring may be followed by another: looking at the table of
+ * rings takes steps. */
+void world_rings(void);
+/* A spare process puts the second ring in place. */
+void world_resize(void);
 void world_producer(unsigned who);
 void world_consumer(unsigned who, unsigned flags);
 /* Send without being explored, letter or filler. */
