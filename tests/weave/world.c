@@ -106,7 +106,8 @@ void world_create(uint64_t flags, uint64_t pos, uint64_t seq)
 	cursor_init(&world.control.tail, start);
 	cursor_init(&world.groups[0].cursor, start);
 	strcpy((char *)world.groups[0].name, "default");
-	store_release(&world.groups[0].state, SH_GROUP_USED);
+	if (!(flags & SHMQ_TOPIC))
+		store_release(&world.groups[0].state, SH_GROUP_USED);
 	for (unsigned i = 0; i < PROCESSES; i++)
 		process_begin(i, flags, pos, seq);
 	shmqi_rings_format(&world.processes[0].seg.geo, &world.control);
