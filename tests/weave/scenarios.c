@@ -35,6 +35,12 @@ static void receives_one(unsigned me)
 	receives(me, 1);
 }
 
+static void leaves_all(unsigned me)
+{
+	shmq_consumer_close(world.processes[me].c);
+	world.processes[me].c = NULL;
+}
+
 static void receives_two(unsigned me)
 {
 	receives(me, 2);
@@ -104,6 +110,18 @@ static void takes_returned_first(unsigned me)
 	}
 }
 
+/* Nobody died: who sleeps has been rung for. */
+static void idle_beside_returned(void)
+{
+	world_idle();
+	for (unsigned i = 0; i < ENTRIES; i++)
+		if (load_relaxed(&world.members[i].state) ==
+			    SH_MEMBER_RETURNED &&
+		    weave_asleep(1) && !weave_dead(0))
+			weave_wrong("participant 1 must look for what came "
+				    "back");
+}
+
 /* If there is room. */
 static void tries_two(unsigned me)
 {
@@ -166,8 +184,11 @@ static void goes_round(unsigned me)
 	struct shmq_producer *p = world.processes[me].p;
 	void *room;
 
+	/* As far as a look at the tail behind the other's line would allow. */
 	for (int i = 0; i < 4; i++) {
-		if (shmq_reserve(p, RING_MESSAGE - 16, &room, SHMQ_NOWAIT))
+		size_t bytes = RING_MESSAGE - 16 - (i == 3 ? 64 : 0);
+
+		if (shmq_reserve(p, bytes, &room, SHMQ_NOWAIT))
 			continue;
 		if (claim_state(claim->word) == SH_CLAIM_OWNED &&
 		    cursor_unpack((struct pair){ world.control.tail.at.lo, 0 })
@@ -378,6 +399,14 @@ static void single_and_tap(void)
 	world.processes[1].c->copies->laps = 8;
 }
 
+/* One has what the other one waits for, and nothing else is there. */
+static void all_on_loan(void)
+{
+	two_consumers();
+	while (letters_receive(0, 1, SHMQ_NOWAIT) > 0)
+		;
+}
+
 /* What was written over need not come. */
 static void check_overwritten(void)
 {
@@ -585,6 +614,14 @@ const struct scenario scenarios[] = {
 	  world_check,
 	  QUICK,
 	  FULL },
+	{ "a consumer that closes beside a sleeper",
+	  2,
+	  all_on_loan,
+	  { leaves_all, receives_two },
+	  idle_beside_returned,
+	  world_check,
+	  QUICK,
+	  FULL },
 	{ "two consumers and a rescuer",
 	  3,
 	  two_consumers_and_a_rescuer,
@@ -669,9 +706,9 @@ const struct scenario scenarios[] = {
 	  3,
 	  three_producers_of_a_topic,
 	  { sends_one, sends_one, goes_round },
-	  world_idle,
+	  NULL, /* producers are not rung for what producers let go */
 	  check_overwritten,
-	  QUICK_LONG,
+	  { .switches = 2, .late = 1, .seconds = 1 },
 	  FULL },
 	{ "a sleeper and a rescuer",
 	  3,
