@@ -254,6 +254,12 @@ static void must_sleep_rightly(unsigned who)
 	struct shmq_msg msg;
 	int r = -EAGAIN;
 
+	/* Whatever it has slept for by now, it has looked around. */
+	for (unsigned i = 0; i < ENTRIES && me->c; i++)
+		if (load_relaxed(&world.members[i].state) == SH_MEMBER_RETURNED)
+			weave_wrong("participant %u sleeps on: something came "
+				    "back",
+				    who);
 	if (me->c)
 		r = shmq_receive(me->c, &msg, 1, SHMQ_NOWAIT);
 	else if (me->p)
