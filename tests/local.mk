@@ -373,6 +373,14 @@ EXTRA_DIST += tests/test_symbols.sh
 script_tests += tests/test_layout.sh tests/test_edges.sh
 EXTRA_DIST += tests/test_layout.sh tests/test_edges.sh
 
+# The lines that no test executes, and why.
+script_tests += tests/test_uncovered.sh
+EXTRA_DIST += tests/test_uncovered.sh tests/uncovered
+
+# Each public function has a row of crash_step.
+script_tests += tests/test_rows.sh
+EXTRA_DIST += tests/test_rows.sh
+
 # What a message costs in instructions.
 script_tests += tests/test_instructions.sh
 EXTRA_DIST += tests/test_instructions.sh

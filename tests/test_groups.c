@@ -354,6 +354,44 @@ static void a_dead_change_is_finished(void **state)
 	}
 }
 
+struct reader {
+	struct shmq *q;
+	step stage; /* 1: it has joined; 2: it is to receive */
+};
+
+static void join_and_read(void *arg)
+{
+	struct reader *reader = arg;
+	struct shmq_consumer *c = join(reader->q, "read", 0);
+
+	step_to(&reader->stage, 1);
+	step_wait(&reader->stage, 2);
+	receive_numbers(c, 0, 3);
+	shmq_consumer_close(c);
+}
+
+static void a_group_that_another_process_reads_is_not_removed(void **state)
+{
+	struct reader *reader = shared_memory(sizeof(*reader));
+	struct shmq *q = queue_anonymous(CAPACITY, 0);
+	struct shmq_producer *p = producer_join(q);
+	pid_t pid;
+
+	(void)state;
+	reader->q = q;
+	pid = child_start(join_and_read, reader);
+	step_wait(&reader->stage, 1);
+	must_be(shmq_group_remove(q, "read"), -EBUSY);
+	must_be(stat_of(q).groups, 2);
+	send_numbers(p, 0, 3);
+	step_to(&reader->stage, 2);
+	child_join(pid);
+	must_be(shmq_group_remove(q, "read"), 0);
+	shmq_producer_close(p);
+	shmq_close(q);
+	shared_free(reader, sizeof(*reader));
+}
+
 /*
  * What a consumer of a removed group held is nobody's: also not of the one who
  * gets its entry.
@@ -394,6 +432,8 @@ int main(void)
 		TEST_IN_DIRECTORY(what_is_on_loan_is_kept),
 		TEST_IN_DIRECTORY(an_open_claim_is_no_beginning),
 		TEST_IN_DIRECTORY(a_removed_group_holds_nobody_back),
+		TEST_IN_DIRECTORY(
+			a_group_that_another_process_reads_is_not_removed),
 		TEST_IN_DIRECTORY(the_dead_do_not_keep_their_group),
 		TEST_IN_DIRECTORY(
 			what_a_removed_group_held_does_not_come_to_another),

@@ -409,6 +409,37 @@ static void what_is_done_of_a_span_does_not_come_again(void **state)
 	}
 }
 
+/* Loans that follow each other share a slot, and its count is of all. */
+static void loans_that_were_joined_are_all_counted(void **state)
+{
+	struct shmq *q = overwriting(4096, 0);
+	struct shmq_producer *p = producer_join(q);
+	struct shmq_consumer *c = consumer_join(q, 0), *other;
+	uint64_t received = 0, number;
+	struct shmq_msg msg;
+
+	(void)state;
+	send_numbers(p, 0, 5);
+	for (int i = 0; i < 3; i++)
+		must_be(shmq_receive(c, &msg, 1, SHMQ_NOWAIT), 1);
+	/* Another has the fourth: nothing follows on the three. */
+	other = consumer_join(q, 0);
+	must_be(recv_number(other), 3);
+	received++;
+	shmq_consumer_close(other);
+	must_be(shmq_receive(c, &msg, 1, SHMQ_NOWAIT), 1);
+	shmq_consumer_close(c);
+	send_numbers(p, 5, 200);
+	c = consumer_join(q, 0);
+	while (shmq_recv(c, &number, sizeof(number), SHMQ_NOWAIT) > 0)
+		received++;
+	must_be(received, 1 + LINES);
+	must_be(received + shmq_consumer_lost(c), 200);
+	shmq_consumer_close(c);
+	shmq_producer_close(p);
+	shmq_close(q);
+}
+
 /* It has won the first message, and not said so. */
 static void win_and_die(void *arg)
 {
@@ -631,6 +662,7 @@ int main(void)
 			a_dead_senders_claim_is_cleaned_up_by_who_comes_round),
 		TEST_IN_DIRECTORY(
 			the_oldest_whole_message_is_found_whatever_the_sizes),
+		TEST_IN_DIRECTORY(loans_that_were_joined_are_all_counted),
 		TEST_IN_DIRECTORY(an_overtaken_reader_helps_the_last_winner),
 		TEST_IN_DIRECTORY(groups_lose_each_its_own),
 		TEST_IN_DIRECTORY(

@@ -68,6 +68,8 @@ static void exchange_silently(void *arg)
 	forbid_system_calls();
 	for (unsigned i = 0; i < ROUNDS; i++)
 		exchange_one(p, c, i);
+	/* Without a word to anybody, as gcov would say. */
+	_exit(0);
 }
 
 static void be_noisy(void *arg)

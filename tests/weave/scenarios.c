@@ -35,6 +35,12 @@ static void receives_one(unsigned me)
 	receives(me, 1);
 }
 
+static void leaves_all(unsigned me)
+{
+	shmq_consumer_close(world.processes[me].c);
+	world.processes[me].c = NULL;
+}
+
 static void receives_two(unsigned me)
 {
 	receives(me, 2);
@@ -104,6 +110,18 @@ static void takes_returned_first(unsigned me)
 	}
 }
 
+/* Nobody died: who sleeps has been rung for. */
+static void idle_beside_returned(void)
+{
+	world_idle();
+	for (unsigned i = 0; i < ENTRIES; i++)
+		if (load_relaxed(&world.members[i].state) ==
+			    SH_MEMBER_RETURNED &&
+		    weave_asleep(1) && !weave_dead(0))
+			weave_wrong("participant 1 must look for what came "
+				    "back");
+}
+
 /* If there is room. */
 static void tries_two(unsigned me)
 {
@@ -151,6 +169,33 @@ static void joins_and_receives(unsigned me)
 	letters_release(me);
 	shmq_consumer_close(world.processes[me].c);
 	world.processes[me].c = NULL;
+}
+
+static void joins_and_leaves_a_loan(unsigned me)
+{
+	world_consumer(me, 0);
+	closes(me);
+}
+
+/* Round the ring, if it is let: not over what is open of another's. */
+static void goes_round(unsigned me)
+{
+	const struct sh_claim *claim = world.processes[0].p->claim;
+	struct shmq_producer *p = world.processes[me].p;
+	void *room;
+
+	/* As far as a look at the tail behind the other's line would allow. */
+	for (int i = 0; i < 4; i++) {
+		size_t bytes = RING_MESSAGE - 16 - (i == 3 ? 64 : 0);
+
+		if (shmq_reserve(p, bytes, &room, SHMQ_NOWAIT))
+			continue;
+		if (claim_state(claim->word) == SH_CLAIM_OWNED &&
+		    cursor_unpack((struct pair){ world.control.tail.at.lo, 0 })
+				    .pos > claim_pos(claim->word) + RING_BYTES)
+			weave_wrong("an open claim is claimed over");
+		shmq_discard(p);
+	}
 }
 
 static void recovers(unsigned me)
@@ -354,6 +399,14 @@ static void single_and_tap(void)
 	world.processes[1].c->copies->laps = 8;
 }
 
+/* One has what the other one waits for, and nothing else is there. */
+static void all_on_loan(void)
+{
+	two_consumers();
+	while (letters_receive(0, 1, SHMQ_NOWAIT) > 0)
+		;
+}
+
 /* What was written over need not come. */
 static void check_overwritten(void)
 {
@@ -419,6 +472,16 @@ static void full_and_about_to_grow(void)
 	world_rings();
 }
 
+/* Nobody receives: only another ring makes room. */
+static void full_without_consumers(void)
+{
+	world_create(0, EDGE, 7);
+	world_producer(0);
+	world_send(0, 5);
+	fill();
+	world_rings();
+}
+
 /* The two oldest letters were left, as one span, by one who closed. */
 static void returned_to_two(void)
 {
@@ -428,6 +491,25 @@ static void returned_to_two(void)
 	world.processes[SPARE].holds = 0;
 	shmq_consumer_close(world.processes[SPARE].c);
 	world.processes[SPARE].c = NULL;
+}
+
+/* Nobody keeps anything: only open claims are in the way. */
+static void three_producers_of_a_topic(void)
+{
+	world_create(SHMQ_TOPIC, EDGE, 7);
+	for (unsigned i = 0; i < 3; i++)
+		world_producer(i);
+}
+
+/* Letters, and nobody who receives them yet. */
+static void letters_alone(void)
+{
+	world_create(0, EDGE, 7);
+	world_producer(SPARE);
+	for (unsigned i = 4; i < 7; i++)
+		world_send(SPARE, i);
+	shmq_producer_close(world.processes[SPARE].p);
+	world.processes[SPARE].p = NULL;
 }
 
 static void two_producers_and_a_rescuer(void)
@@ -448,6 +530,11 @@ static void no_membarrier(void)
 #define QUICK                                                                  \
 	{                                                                      \
 		.switches = 2, .deaths = 1, .late = 1, .seconds = 0.4          \
+	}
+/* Where it takes two switches and many steps. */
+#define QUICK_LONG                                                             \
+	{                                                                      \
+		.switches = 2, .deaths = 1, .late = 1, .seconds = 1            \
 	}
 #define FULL                                                                   \
 	{                                                                      \
@@ -527,6 +614,14 @@ const struct scenario scenarios[] = {
 	  world_check,
 	  QUICK,
 	  FULL },
+	{ "a consumer that closes beside a sleeper",
+	  2,
+	  all_on_loan,
+	  { leaves_all, receives_two },
+	  idle_beside_returned,
+	  world_check,
+	  QUICK,
+	  FULL },
 	{ "two consumers and a rescuer",
 	  3,
 	  two_consumers_and_a_rescuer,
@@ -599,6 +694,22 @@ const struct scenario scenarios[] = {
 	  check_overwritten,
 	  QUICK,
 	  FULL },
+	{ "two consumers that join, one leaves a loan",
+	  2,
+	  letters_alone,
+	  { joins_and_receives, joins_and_leaves_a_loan },
+	  world_idle,
+	  world_check,
+	  QUICK_LONG,
+	  FULL },
+	{ "three producers of a topic, one goes round",
+	  3,
+	  three_producers_of_a_topic,
+	  { sends_one, sends_one, goes_round },
+	  NULL, /* producers are not rung for what producers let go */
+	  check_overwritten,
+	  { .switches = 2, .late = 1, .seconds = 1 },
+	  FULL },
 	{ "a sleeper and a rescuer",
 	  3,
 	  producer_and_consumer,
@@ -630,6 +741,14 @@ const struct scenario scenarios[] = {
 	  world_idle,
 	  world_check,
 	  QUICK,
+	  FULL },
+	{ "a full queue without consumers is resized",
+	  2,
+	  full_without_consumers,
+	  { sends_one, resizes },
+	  world_idle,
+	  world_check,
+	  QUICK_LONG,
 	  FULL },
 	{ "a full queue is resized while a loan is released",
 	  3,

@@ -106,7 +106,8 @@ void world_create(uint64_t flags, uint64_t pos, uint64_t seq)
 	cursor_init(&world.control.tail, start);
 	cursor_init(&world.groups[0].cursor, start);
 	strcpy((char *)world.groups[0].name, "default");
-	store_release(&world.groups[0].state, SH_GROUP_USED);
+	if (!(flags & SHMQ_TOPIC))
+		store_release(&world.groups[0].state, SH_GROUP_USED);
 	for (unsigned i = 0; i < PROCESSES; i++)
 		process_begin(i, flags, pos, seq);
 	shmqi_rings_format(&world.processes[0].seg.geo, &world.control);
@@ -253,6 +254,12 @@ static void must_sleep_rightly(unsigned who)
 	struct shmq_msg msg;
 	int r = -EAGAIN;
 
+	/* Whatever it has slept for by now, it has looked around. */
+	for (unsigned i = 0; i < ENTRIES && me->c; i++)
+		if (load_relaxed(&world.members[i].state) == SH_MEMBER_RETURNED)
+			weave_wrong("participant %u sleeps on: something came "
+				    "back",
+				    who);
 	if (me->c)
 		r = shmq_receive(me->c, &msg, 1, SHMQ_NOWAIT);
 	else if (me->p)
