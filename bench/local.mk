@@ -91,6 +91,11 @@ bench_peer_qb_la_SOURCES = bench/peer_qb.c
 bench_peer_qb_la_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS) $(PEER_WARNINGS)
 bench_peer_qb_la_LDFLAGS = $(PEER_LDFLAGS)
 bench_peer_qb_la_LIBADD = $(QB_LIBS)
+benchpeer_LTLIBRARIES += bench/peer_qb_ipc.la
+bench_peer_qb_ipc_la_SOURCES = bench/peer_qb_ipc.c
+bench_peer_qb_ipc_la_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS) $(PEER_WARNINGS)
+bench_peer_qb_ipc_la_LDFLAGS = $(PEER_LDFLAGS)
+bench_peer_qb_ipc_la_LIBADD = $(QB_LIBS)
 endif
 if HAVE_ZMQ
 benchpeer_LTLIBRARIES += bench/peer_zmq.la
