@@ -126,6 +126,15 @@ bench_peer_boost_la_CXXFLAGS = $(AM_CXXFLAGS) $(INSTRUMENT_CFLAGS) -pthread \
 bench_peer_boost_la_LDFLAGS = $(PEER_LDFLAGS)
 bench_peer_boost_la_LIBADD = -lrt
 endif
+if HAVE_ICEORYX
+benchpeer_LTLIBRARIES += bench/peer_iceoryx.la
+bench_peer_iceoryx_la_SOURCES = bench/peer_iceoryx.cc bench/roudi.cc \
+	bench/roudi.h
+bench_peer_iceoryx_la_CXXFLAGS = $(AM_CXXFLAGS) $(INSTRUMENT_CFLAGS) -pthread \
+	-fvisibility=hidden $(ICEORYX_CFLAGS)
+bench_peer_iceoryx_la_LDFLAGS = $(PEER_LDFLAGS)
+bench_peer_iceoryx_la_LIBADD = $(ICEORYX_LIBS) -lrt
+endif
 
 # What a shared read section costs: not run by anything.
 check_PROGRAMS += bench/section
