@@ -52,8 +52,9 @@ struct bench_channel {
 	size_t room;        /* bytes that may be on the way, about; 2^n */
 	unsigned producers; /* processes that will attach */
 	unsigned consumers;
-	int sleeps;  /* wait in the kernel; else return -EAGAIN */
-	int crowded; /* more processes than cores: polling gives way */
+	int sleeps;      /* wait in the kernel; else return -EAGAIN */
+	int crowded;     /* more processes than cores: polling gives way */
+	const char *why; /* create() failed, in words, or NULL */
 	/* Of one process, from attach() on. */
 	enum bench_side side;
 	unsigned index; /* among those of its side */

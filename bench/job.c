@@ -113,6 +113,9 @@ static int channels_create(struct run *run)
 		};
 		error = job->transport->create(ch);
 		run->n_created++;
+		if (error && ch->why)
+			snprintf(run->outcome->why, sizeof(run->outcome->why),
+				 "%s", ch->why);
 		if (error)
 			return error;
 	}

@@ -91,6 +91,11 @@ bench_peer_qb_la_SOURCES = bench/peer_qb.c
 bench_peer_qb_la_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS) $(PEER_WARNINGS)
 bench_peer_qb_la_LDFLAGS = $(PEER_LDFLAGS)
 bench_peer_qb_la_LIBADD = $(QB_LIBS)
+benchpeer_LTLIBRARIES += bench/peer_qb_ipc.la
+bench_peer_qb_ipc_la_SOURCES = bench/peer_qb_ipc.c
+bench_peer_qb_ipc_la_CFLAGS = $(AM_CFLAGS) $(QB_CFLAGS) $(PEER_WARNINGS)
+bench_peer_qb_ipc_la_LDFLAGS = $(PEER_LDFLAGS)
+bench_peer_qb_ipc_la_LIBADD = $(QB_LIBS)
 endif
 if HAVE_ZMQ
 benchpeer_LTLIBRARIES += bench/peer_zmq.la
@@ -120,6 +125,15 @@ bench_peer_boost_la_CXXFLAGS = $(AM_CXXFLAGS) $(INSTRUMENT_CFLAGS) -pthread \
 	-fvisibility=hidden
 bench_peer_boost_la_LDFLAGS = $(PEER_LDFLAGS)
 bench_peer_boost_la_LIBADD = -lrt
+endif
+if HAVE_ICEORYX
+benchpeer_LTLIBRARIES += bench/peer_iceoryx.la
+bench_peer_iceoryx_la_SOURCES = bench/peer_iceoryx.cc bench/roudi.cc \
+	bench/roudi.h
+bench_peer_iceoryx_la_CXXFLAGS = $(AM_CXXFLAGS) $(INSTRUMENT_CFLAGS) -pthread \
+	-fvisibility=hidden $(ICEORYX_CFLAGS)
+bench_peer_iceoryx_la_LDFLAGS = $(PEER_LDFLAGS)
+bench_peer_iceoryx_la_LIBADD = $(ICEORYX_LIBS) -lrt
 endif
 
 # What a shared read section costs: not run by anything.
