@@ -51,6 +51,8 @@ lib_libshmqi_la_SOURCES = \
 	lib/name.h \
 	lib/pace.c \
 	lib/pace.h \
+	lib/policy.c \
+	lib/policy.h \
 	lib/producer.c \
 	lib/producer.h \
 	lib/queue.c \

@@ -116,6 +116,7 @@ static void introduce(struct sh_member *member, const struct joining *joining)
 	store_relaxed(&member->sleeps, 0);
 	store_relaxed(&member->epoch, 0);
 	store_relaxed(&member->slots, 1);
+	store_relaxed(&member->policy, 0);
 	store_relaxed(&member->chime_name, 0);
 	store_relaxed(&member->chime_armed, 0);
 	for (unsigned k = 0; k < SH_CLAIMS; k++)

@@ -24,6 +24,7 @@
 #include "handle.h"
 #include "lease.h"
 #include "members.h"
+#include "policy.h"
 #include "recovery.h"
 #include "room.h"
 #include "storage.h"
@@ -37,9 +38,6 @@ static int check(const struct shmq *q, uint64_t *capacity)
 		return -EINVAL;
 	if (!q->seg->writable)
 		return -EBADF;
-	if (q->seg->geo.flags & SHMQ_OVERWRITE)
-		return shmqi_error_say(-EOPNOTSUPP,
-				       "an overwriting queue keeps its size");
 	return shmqi_format_capacity(capacity, q->seg->geo.flags);
 }
 
@@ -234,7 +232,8 @@ static void pass_marks(struct segment *seg)
 {
 	struct rings rings;
 
-	if (shmqi_views_get(seg, false, &rings))
+	/* Where a group was overtaken there is nothing to pass. */
+	if (policy_now(seg) || shmqi_views_get(seg, false, &rings))
 		return;
 	for (uint32_t i = 0; i < seg->geo.max_groups; i++)
 		pass_mark(seg, i, &rings);

@@ -32,6 +32,7 @@
 #include "error.h"
 #include "group.h"
 #include "members.h"
+#include "policy.h"
 #include "room.h"
 #include "views.h"
 #include "wait.h"
@@ -44,7 +45,7 @@
 static bool known_place(const struct segment *seg, struct cursor *place)
 {
 	return shmqi_group_oldest(seg, place) ||
-	       (!geometry_serial(&seg->geo) && shmqi_bounds_tail(seg, place));
+	       (!policy_serial(seg) && shmqi_bounds_tail(seg, place));
 }
 
 /*
@@ -61,16 +62,16 @@ static void search(const struct rings *rings, uint64_t tail, unsigned laps,
 	shmqi_bounds_search(rings, from, known, place);
 }
 
-bool shmqi_tap_oldest(const struct shmq_consumer *c, unsigned laps,
-		      struct cursor *place)
+bool shmqi_tap_oldest(const struct shmq_consumer *c, uint64_t pos,
+		      unsigned laps, struct cursor *place)
 {
 	struct segment *seg = c->ep.seg;
 	uint64_t tail = cursor_pos(&seg->control->tail);
 	struct cursor known;
 	struct rings rings;
 
-	if (seg->geo.flags & SHMQ_OVERWRITE)
-		return shmqi_bounds_oldest(seg, &c->ring, laps, place);
+	if (policy_laps(seg))
+		return shmqi_copies_oldest(c, pos, laps, place);
 	if (!known_place(seg, &known))
 		return false;
 	*place = known;
@@ -98,20 +99,6 @@ int shmqi_tap_follow(struct shmq_consumer *c)
 	return ring_is_old(c) ? shmqi_consumer_follow(c) : 0;
 }
 
-bool shmqi_tap_overtaken(const struct shmq_consumer *c, uint64_t pos,
-			 uint64_t tail)
-{
-	uint64_t next = c->ring.number + 1, from;
-	struct ring_table table;
-
-	/* As long as it is undecided, all below the tail is in ours. */
-	if (shmqi_rings_read(c->ep.seg, &table) || next <= table.oldest ||
-	    next > ring_last(&table))
-		return true;
-	from = ring_place(&table, next)->from;
-	return (tail < from ? tail : from) > pos + c->ring.mask + 1;
-}
-
 /* ----------------------------------------------------- where a tap begins */
 
 static bool overtaken(const struct segment *seg, const struct rings *rings,
@@ -131,8 +118,8 @@ static bool oldest(const struct segment *seg, const struct rings *rings,
 {
 	uint64_t tail = cursor_pos(&seg->control->tail), lowest, seq;
 
-	if (seg->geo.flags & SHMQ_OVERWRITE)
-		return shmqi_bounds_oldest(seg, &rings->high, 0, place);
+	if (policy_laps(seg))
+		return shmqi_bounds_oldest(seg, rings, 0, place);
 	if (!known_place(seg, place))
 		return false;
 	if (!shmqi_room_kept(seg, tail, NO_GROUP, &lowest) ||
@@ -149,7 +136,7 @@ static bool oldest(const struct segment *seg, const struct rings *rings,
 static bool newest(const struct segment *seg, const struct rings *rings,
 		   struct cursor *place)
 {
-	if (!geometry_serial(&seg->geo))
+	if (!policy_serial(seg))
 		return shmqi_bounds_tail(seg, place);
 	for (int i = 0; i < LOOKS; i++) {
 		uint64_t tail = cursor_pos(&seg->control->tail), from;
@@ -246,7 +233,7 @@ static int pass_dead_once(struct shmq_consumer *c)
 		return -EBADMSG;
 	if (tail.pos == at.pos)
 		return 0;
-	if (geometry_serial(&seg->geo)) {
+	if (policy_serial(seg)) {
 		late = is_late(c);
 		/* It numbers the tail when all before it is stamped. */
 		return late ? late : tail.seq > at.seq ? -EBADMSG : 0;
@@ -462,14 +449,13 @@ int shmq_tap_skip(struct shmq_consumer *c, uint64_t *position,
 		return 0;
 	if (copies_overtaken(c, at.pos))
 		return 0;
-	if (!geometry_serial(&c->ep.seg->geo) &&
-	    find_claim(c->ep.seg, at, &open)) {
+	if (!policy_serial(c->ep.seg) && find_claim(c->ep.seg, at, &open)) {
 		pass(c->copies, open.end, position, numbers);
 		return SHMQ_SKIPPED_OPEN;
 	}
 	if (!look_behind(c, at.pos, &to) || to.pos <= at.pos || to.seq < at.seq)
 		return -EBADMSG;
-	if (geometry_serial(&c->ep.seg->geo) &&
+	if (policy_serial(c->ep.seg) &&
 	    cursor_load(&c->control->tail).seq <= at.seq)
 		return 0;
 	count_lost(c->copies, to.seq - at.seq);

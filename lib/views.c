@@ -11,6 +11,7 @@
 #include "error.h"
 #include "lease.h"
 #include "map.h"
+#include "policy.h"
 #include "room.h"
 #include "storage.h"
 #include "views.h"
@@ -125,6 +126,7 @@ static struct ring ring_of_view(const struct segment *seg,
 		.cookie = seg->geo.cookie,
 		.max_message = shmqi_format_max_message(view->place.capacity),
 		.number = view->number,
+		.from = view->place.from,
 	};
 }
 
@@ -168,8 +170,10 @@ static int get_once(struct segment *seg, bool writable,
 		return r;
 	r = get_ring(seg, table, last - 1, writable, &rings->low);
 	/* Somebody gives it back, or was stopped at it: nothing is there. */
-	if (r == -EBUSY)
+	if (r == -EBUSY) {
 		rings->low = rings->high;
+		rings->reach.first = rings->reach.from;
+	}
 	return r == -EBUSY ? 0 : r;
 }
 
@@ -266,8 +270,8 @@ static int enter_once(struct endpoint *ep, uint64_t pos, struct ring *ring)
 
 	if (r)
 		return r;
-	number = ep->member ? ring_number(&table, pos) :
-			      ring_number_kept(&table, pos);
+	number = ep->member && !ep->copies ? ring_number(&table, pos) :
+					     ring_number_kept(&table, pos);
 	if (!writable) {
 		r = get_ring(seg, &table, number, false, ring);
 		return r || unchanged(seg, &table) ? r : -EBUSY;
@@ -338,13 +342,21 @@ bool shmqi_views_turning(const struct segment *seg)
 	return seg->turning || shmqi_lease_held(seg->lease_fd, SH_LEASE_TURN);
 }
 
-/* All below the next ring has been received, released and written. */
+/*
+ * All below the next ring has been received, released and written. Where it is
+ * kept for nobody, it stays until it would have been written over.
+ */
 static bool left(const struct segment *seg, uint64_t from)
 {
 	uint64_t tail = cursor_pos(&seg->control->tail), lowest;
+	struct reach reach;
 
-	return tail >= from && shmqi_room_lowest(seg, tail, &lowest) &&
-	       lowest >= from;
+	if (tail < from || !shmqi_room_lowest(seg, tail, &lowest) ||
+	    lowest < from)
+		return false;
+	return !policy_overwrites(policy_now(seg)) ||
+	       (!shmqi_rings_reach(seg, &reach) &&
+		reach_floor(&reach, tail) >= from);
 }
 
 /* Holding SH_LEASE_RINGS. 1: it is gone; 0: not yet; or an error. */
@@ -391,6 +403,17 @@ int shmqi_views_give_back(struct segment *seg, bool holding)
 	if (!holding)
 		shmqi_lease_drop(seg->lease_fd, SH_LEASE_RINGS);
 	return r;
+}
+
+void shmqi_views_pass_by(struct segment *seg)
+{
+	/* Relaxed: a look ahead. */
+	if (likely(load_relaxed(&seg->control->given_back) ==
+		   load_relaxed(&seg->control->ring)))
+		return;
+	pthread_mutex_lock(&seg->lock);
+	shmqi_views_give_back(seg, false);
+	pthread_mutex_unlock(&seg->lock);
 }
 
 /* -------------------------------------------------------------- beginnings */

@@ -65,6 +65,9 @@ void shmqi_views_keep(struct endpoint *ep, const struct rings *rings,
  */
 int shmqi_views_give_back(struct segment *seg, bool holding);
 
+/* The same by who is no reader, if there is something to give back. */
+void shmqi_views_pass_by(struct segment *seg);
+
 /* Is somebody putting another ring in place just now? */
 bool shmqi_views_changing(const struct segment *seg);
 

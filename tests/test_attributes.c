@@ -66,6 +66,8 @@ static void bad_values_are_refused_and_change_nothing(void **state)
 		{ "label", "two\nlines", -EINVAL },
 		{ "label", "\x7f", -EINVAL },
 		{ "colour", "red", -ENOENT },
+		{ "overwrite", "yes", -EINVAL },
+		{ "overwrite", "", -EINVAL },
 		{ "", "", -ENOENT },
 		{ "label",
 		  "0123456789012345678901234567890123456789012345678901234567"
