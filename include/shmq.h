@@ -722,7 +722,7 @@ int shmq_resize(struct shmq *q, uint64_t capacity);
  *           and receivers go on
  * Return    0; -EINVAL (the value is out of range), -ENOENT (no such key),
  *           -ENAMETOOLONG, -EBADF (the handle is read only), -EBUSY,
- *           -EOVERFLOW (switched 2^32 times), -ENOSYS (the process may not use membarrier), -EBADMSG, -ENOLCK
+ *           -EOVERFLOW (switched 2^32 times), -EBADMSG, -ENOLCK
  */
 int shmq_setattr(struct shmq *q, const char *key, const char *value);
 

@@ -18,6 +18,7 @@
 #include "error.h"
 #include "handle.h"
 #include "lease.h"
+#include "members.h"
 #include "policy.h"
 #include "wait.h"
 
@@ -225,17 +226,11 @@ int shmq_setattr(struct shmq *q, const char *key, const char *value)
 	seg = q->seg;
 	if (!seg->writable)
 		return -EBADF;
-	pthread_mutex_lock(&seg->lock);
-	for (int look = 0;; look++) {
-		r = shmqi_lease_take(seg->lease_fd, SH_LEASE_ATTRIBUTES);
-		if (r != -EBUSY || !shmqi_lease_let_pass(look))
-			break;
-	}
-	if (!r) {
-		r = put_in_force(seg, key, value);
-		shmqi_lease_drop(seg->lease_fd, SH_LEASE_ATTRIBUTES);
-	}
-	pthread_mutex_unlock(&seg->lock);
+	r = shmqi_members_hold(seg, &seg->setting, SH_LEASE_ATTRIBUTES);
+	if (r)
+		return r;
+	r = put_in_force(seg, key, value);
+	shmqi_members_let(seg, &seg->setting, SH_LEASE_ATTRIBUTES);
 	return r;
 }
 

@@ -82,39 +82,38 @@ static void unmap_view(struct view *view)
 	free(view);
 }
 
-/* Find it, or make it. Whoever maps behind the file's end gets SIGBUS. */
-static int open_view(struct segment *seg, const struct ring_table *table,
-		     uint64_t number, bool writable, struct view **out)
+/* Find it, or make it. */
+static int prepare_view(struct segment *seg, const struct ring_table *table,
+			uint64_t number, struct view **out)
 {
 	const struct ring_place *place = ring_place(table, number);
 	struct view *view = find_view(seg, number, place);
-	struct stat st;
-	int r;
 
-	*out = view;
-	if (view && (writable ? view->write : view->read))
-		return 0;
-	if (fstat(seg->share_fd, &st) < 0)
-		return -errno;
-	if ((uint64_t)st.st_size < place->offset + place->capacity)
-		return shmqi_error_say(-EBADMSG, "the file is truncated");
 	if (!view) {
 		view = calloc(1, sizeof(*view));
 		if (!view)
 			return -ENOMEM;
 		view->number = number;
 		view->place = *place;
+		view->next = seg->views;
+		seg->views = view;
 	}
-	r = map_view(seg, view, writable);
-	if (*out)
-		return r;
-	if (r) {
-		free(view);
-		return r;
-	}
-	view->next = seg->views;
-	seg->views = *out = view;
+	*out = view;
 	return 0;
+}
+
+/* Whoever maps behind the file's end gets SIGBUS. */
+static int open_view(struct segment *seg, struct view *view, bool writable)
+{
+	struct stat st;
+
+	if (writable ? view->write : view->read)
+		return 0;
+	if (fstat(seg->share_fd, &st) < 0)
+		return -errno;
+	if ((uint64_t)st.st_size < view->place.offset + view->place.capacity)
+		return shmqi_error_say(-EBADMSG, "the file is truncated");
+	return map_view(seg, view, writable);
 }
 
 static struct ring ring_of_view(const struct segment *seg,
@@ -149,10 +148,13 @@ static int get_ring(struct segment *seg, const struct ring_table *table,
 		    uint64_t number, bool writable, struct ring *ring)
 {
 	struct view *view;
-	int r = open_view(seg, table, number, writable, &view);
+	int r = prepare_view(seg, table, number, &view);
 
+	/* Before its pages are touched, which would fill them again. */
 	if (!r)
 		r = lease_view(seg, view);
+	if (!r)
+		r = open_view(seg, view, writable);
 	if (!r)
 		*ring = ring_of_view(seg, view, writable);
 	return r;
@@ -272,11 +274,15 @@ static int enter_once(struct endpoint *ep, uint64_t pos, struct ring *ring)
 		return r;
 	number = ep->member && !ep->copies ? ring_number(&table, pos) :
 					     ring_number_kept(&table, pos);
-	if (!writable) {
-		r = get_ring(seg, &table, number, false, ring);
+	/* Who prefaults must not fill a ring again that is being given back:
+	 * it has the lease while it maps. */
+	if (!writable || seg->geo.flags & SHMQ_PREFAULT) {
+		r = get_ring(seg, &table, number, writable, ring);
 		return r || unchanged(seg, &table) ? r : -EBUSY;
 	}
-	r = open_view(seg, &table, number, true, &view);
+	r = prepare_view(seg, &table, number, &view);
+	if (!r)
+		r = open_view(seg, view, true);
 	if (!r)
 		*ring = ring_of_view(seg, view, true);
 	return r;
@@ -290,8 +296,10 @@ int shmqi_views_enter(struct endpoint *ep, uint64_t pos, bool on_loan,
 
 		if (!r)
 			break;
-		if (r != -EBUSY || !shmqi_lease_let_pass(look))
+		if (r != -EBUSY || !shmqi_lease_let_pass(look)) {
+			shmqi_views_let(ep->seg);
 			return r == -EBUSY ? -EBADMSG : r;
+		}
 	}
 	ep->ring = ring->number;
 	if (!on_loan || ep->keeps > ep->ring)
@@ -334,7 +342,7 @@ void shmqi_views_remove_reader(struct endpoint *ep)
 
 bool shmqi_views_changing(const struct segment *seg)
 {
-	return shmqi_lease_held(seg->lease_fd, SH_LEASE_RINGS);
+	return seg->resizing || shmqi_lease_held(seg->lease_fd, SH_LEASE_RINGS);
 }
 
 bool shmqi_views_turning(const struct segment *seg)
@@ -395,7 +403,9 @@ int shmqi_views_give_back(struct segment *seg, bool holding)
 		    load_relaxed(&control->ring) ||
 	    !seg->writable)
 		return 0;
-	if (!holding && shmqi_lease_take(seg->lease_fd, SH_LEASE_RINGS))
+	/* What another thread of ours holds the kernel would give us too. */
+	if (!holding &&
+	    (seg->resizing || shmqi_lease_take(seg->lease_fd, SH_LEASE_RINGS)))
 		return 0;
 	shmqi_views_let(seg);
 	while (r == 1)
@@ -421,6 +431,7 @@ void shmqi_views_pass_by(struct segment *seg)
 void shmqi_views_forked(struct segment *seg)
 {
 	seg->turning = 0;
+	seg->resizing = seg->setting = false;
 	/* No endpoint of ours reads anything; messages on loan to our parent
 	 * stay where they are. */
 	for (struct view *view = seg->views; view; view = view->next)
