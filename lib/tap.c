@@ -370,9 +370,15 @@ void shmqi_tap_close(struct shmq_consumer *c)
 int shmqi_tap_open(struct shmq_consumer **out, struct segment *seg,
 		   bool at_newest)
 {
-	struct shmq_consumer *c = shmqi_endpoint_new(seg, sizeof(*c));
+	struct shmq_consumer *c;
 	int r = -ENOMEM;
 
+	/* Without a description of our own there is no share in a ring, whose
+	 * pages may then go while we read them. */
+	if (seg->lease_fd < 0)
+		return shmqi_error_say(-ENOSYS,
+				       "/proc is needed, and not mounted");
+	c = shmqi_endpoint_new(seg, sizeof(*c));
 	if (!c)
 		return r;
 	c->ep.magic = ENDPOINT_CONSUMER;

@@ -498,8 +498,12 @@ tests/run-isolated: tests/run-isolated.c
 
 # make torture SECONDS=n SEED=s; without a seed, a new one.
 SECONDS = 60
-torture: all tests/torture
+torture: all tests/torture tests/race_policy tests/race_overwrite
 	$(emulate) tests/torture $(SECONDS) $(SEED)
+	SHMQ_CHANGES=$$(( $(SECONDS) * 20 )) $(SEED:%=SHMQ_SEED=%) \
+		$(emulate) tests/run-isolated tests/race_policy
+	SHMQ_KILLS=$(SECONDS) $(SEED:%=SHMQ_SEED=%) \
+		$(emulate) tests/run-isolated tests/race_overwrite
 
 check-threads: all
 	@test -n '$(TSAN_TESTS)' || { echo 'TSAN_TESTS is empty'; exit 1; }
