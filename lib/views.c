@@ -7,19 +7,10 @@
 
 #include <shmq.h>
 
-#include "cursor.h"
 #include "error.h"
 #include "lease.h"
 #include "map.h"
-#include "policy.h"
-#include "room.h"
-#include "storage.h"
 #include "views.h"
-
-static int64_t byte_of(uint64_t number)
-{
-	return SH_LEASE_RING + (int64_t)(number % SH_RINGS);
-}
 
 /* ----------------------------------------------------------------- mapping */
 
@@ -139,7 +130,7 @@ static int lease_view(struct segment *seg, struct view *view)
 	/* Where /proc is missing there is no description of our own. */
 	if (view->leased || seg->lease_fd < 0)
 		return 0;
-	r = shmqi_lease_share(seg->lease_fd, byte_of(view->number));
+	r = shmqi_lease_share(seg->lease_fd, view_byte(view->number));
 	view->leased = !r;
 	return r;
 }
@@ -223,7 +214,7 @@ static bool used(const struct segment *seg, uint64_t number)
 	return false;
 }
 
-static bool read_here(const struct segment *seg, uint64_t number)
+bool shmqi_views_read_here(const struct segment *seg, uint64_t number)
 {
 	for (const struct endpoint *ep = seg->readers; ep; ep = ep->next_reader)
 		if (ep->ring == number)
@@ -244,8 +235,9 @@ void shmqi_views_let(struct segment *seg)
 	struct view **at = &seg->views, *view;
 
 	while ((view = *at)) {
-		if (view->leased && !read_here(seg, view->number)) {
-			shmqi_lease_drop(seg->lease_fd, byte_of(view->number));
+		if (view->leased && !shmqi_views_read_here(seg, view->number)) {
+			shmqi_lease_drop(seg->lease_fd,
+					 view_byte(view->number));
 			view->leased = false;
 		}
 		/* Not by what others say is gone: by what we do not use. */
@@ -336,94 +328,6 @@ void shmqi_views_remove_reader(struct endpoint *ep)
 	if (*at)
 		*at = ep->next_reader;
 	shmqi_views_let(ep->seg);
-}
-
-/* ------------------------------------------------------------- giving back */
-
-bool shmqi_views_changing(const struct segment *seg)
-{
-	return seg->resizing || shmqi_lease_held(seg->lease_fd, SH_LEASE_RINGS);
-}
-
-bool shmqi_views_turning(const struct segment *seg)
-{
-	return seg->turning || shmqi_lease_held(seg->lease_fd, SH_LEASE_TURN);
-}
-
-/*
- * All below the next ring has been received, released and written. Where it is
- * kept for nobody, it stays until it would have been written over.
- */
-static bool left(const struct segment *seg, uint64_t from)
-{
-	uint64_t tail = cursor_pos(&seg->control->tail), lowest;
-	struct reach reach;
-
-	if (tail < from || !shmqi_room_lowest(seg, tail, &lowest) ||
-	    lowest < from)
-		return false;
-	return !policy_overwrites(policy_now(seg)) ||
-	       (!shmqi_rings_reach(seg, &reach) &&
-		reach_floor(&reach, tail) >= from);
-}
-
-/* Holding SH_LEASE_RINGS. 1: it is gone; 0: not yet; or an error. */
-static int give_back_one(struct segment *seg)
-{
-	const struct ring_place *place, *next;
-	struct ring_table table;
-	uint64_t number;
-	int r = shmqi_rings_read(seg, &table);
-
-	if (r)
-		return r;
-	number = table.oldest;
-	place = ring_place(&table, number);
-	next = ring_place(&table, number + 1);
-	if (number >= ring_last(&table) || !left(seg, next->from) ||
-	    read_here(seg, number))
-		return 0;
-	r = shmqi_lease_take(seg->lease_fd, byte_of(number));
-	if (r)
-		return r == -EBUSY ? 0 : r;
-	shmqi_storage_punch(seg->share_fd, place->offset, place->capacity);
-	/* edge RING: pairs with read_once */
-	store_release(&seg->control->given_back, number + 1);
-	shmqi_lease_drop(seg->lease_fd, byte_of(number));
-	return 1;
-}
-
-int shmqi_views_give_back(struct segment *seg, bool holding)
-{
-	struct sh_control *control = seg->control;
-	int r = 1;
-
-	/* Relaxed: a look ahead. */
-	if (load_relaxed(&control->given_back) ==
-		    load_relaxed(&control->ring) ||
-	    !seg->writable)
-		return 0;
-	/* What another thread of ours holds the kernel would give us too. */
-	if (!holding &&
-	    (seg->resizing || shmqi_lease_take(seg->lease_fd, SH_LEASE_RINGS)))
-		return 0;
-	shmqi_views_let(seg);
-	while (r == 1)
-		r = give_back_one(seg);
-	if (!holding)
-		shmqi_lease_drop(seg->lease_fd, SH_LEASE_RINGS);
-	return r;
-}
-
-void shmqi_views_pass_by(struct segment *seg)
-{
-	/* Relaxed: a look ahead. */
-	if (likely(load_relaxed(&seg->control->given_back) ==
-		   load_relaxed(&seg->control->ring)))
-		return;
-	pthread_mutex_lock(&seg->lock);
-	shmqi_views_give_back(seg, false);
-	pthread_mutex_unlock(&seg->lock);
 }
 
 /* -------------------------------------------------------------- beginnings */

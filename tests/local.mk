@@ -343,6 +343,7 @@ tests_weave_weave_SOURCES = \
 	lib/group.c \
 	lib/groups.c \
 	lib/members.c \
+	lib/obstacle.c \
 	lib/pace.c \
 	lib/policy.c \
 	lib/producer.c \

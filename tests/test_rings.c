@@ -444,7 +444,7 @@ static void open_without_addresses(void *arg)
 	struct shmq *q = queue_anonymous(HUGE_RING, 0);
 	struct rlimit limit = { 0, 0 };
 	struct shmq_consumer *c;
-	unsigned long pages;
+	unsigned long pages = 0;
 	FILE *f = fopen("/proc/self/statm", "re");
 
 	(void)arg;
