@@ -340,6 +340,7 @@ tests_weave_weave_SOURCES = \
 	lib/cursor.c \
 	lib/error.c \
 	lib/follow.c \
+	lib/giving.c \
 	lib/group.c \
 	lib/groups.c \
 	lib/members.c \
