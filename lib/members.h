@@ -46,6 +46,14 @@ bool shmqi_member_consumes(const struct segment *seg, uint32_t group);
 /* Claim slots of the entry that may be in use: 1 to SH_CLAIMS. */
 uint32_t shmqi_member_slots(const struct sh_member *member);
 
+/*
+ * Take a byte that the whole process could take, for this thread alone; by
+ * turns with others, a second at most. Not under lock. held: a field of the
+ * segment. 0, -EBUSY, -ENOLCK.
+ */
+int shmqi_members_hold(struct segment *seg, bool *held, int64_t byte);
+void shmqi_members_let(struct segment *seg, bool *held, int64_t byte);
+
 /* Note, for stat, that somebody waits for this claim. */
 void shmqi_member_watch(struct sh_member *member, uint64_t word);
 

@@ -11,6 +11,7 @@
 #include "handle.h"
 #include "lease.h"
 #include "members.h"
+#include "policy.h"
 #include "producer.h"
 #include "recovery.h"
 #include "turn.h"
@@ -176,6 +177,7 @@ static int join(struct shmq_producer *p)
 		return r;
 	p->control = seg->control;
 	p->claim = &p->ep.member->claims[0];
+	shmqi_policy_join(p);
 	p->at = cursor_load(&p->control->tail);
 	p->spin = WAIT_SPIN_MAX;
 	r = shmqi_views_enter(&p->ep, p->at.pos, false, &p->ring);
@@ -229,8 +231,6 @@ int shmqi_producer_open(struct shmq_producer **out, struct segment *seg,
 
 	if (!p)
 		return -ENOMEM;
-	p->single = geometry_serial(&seg->geo);
-	p->overwrites = seg->geo.flags & SHMQ_OVERWRITE;
 	p->ep.magic = ENDPOINT_PRODUCER;
 	r = join_patiently(p, patient);
 	if (r) {

@@ -388,6 +388,23 @@ static void a_forked_child_finds_its_parents_tap_stale(void **state)
 	shmq_consumer_close(tap);
 }
 
+/* As on a handle that may only read, where /proc is not mounted. */
+static void without_a_share_in_the_ring_there_is_no_tap(void **state)
+{
+	struct shmq *q = queue_anonymous(4096, 0);
+	int lease_fd = q->seg->lease_fd;
+	struct shmq_consumer *c;
+
+	(void)state;
+	q->seg->lease_fd = -1;
+	must_be(shmq_consumer_open(&c, q, NULL, SHMQ_TAP), -ENOSYS);
+	must(*shmq_errdetail());
+	q->seg->lease_fd = lease_fd;
+	must_be(shmq_consumer_open(&c, q, NULL, SHMQ_TAP), 0);
+	shmq_consumer_close(c);
+	shmq_close(q);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -406,6 +423,7 @@ int main(void)
 		TEST_IN_DIRECTORY(
 			arguments_that_make_no_sense_for_a_tap_are_refused),
 		TEST_IN_DIRECTORY(a_forked_child_finds_its_parents_tap_stale),
+		TEST_IN_DIRECTORY(without_a_share_in_the_ring_there_is_no_tap),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
