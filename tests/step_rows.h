@@ -20,7 +20,8 @@
 #define OPENS_CONSUMER 0x10u
 #define MAKES_QUEUE 0x20u /* there is none before */
 #define REMOVES_QUEUE 0x40u
-#define RESIZES_QUEUE 0x80u /* to twice what it has */
+#define RESIZES_QUEUE 0x80u     /* to twice what it has */
+#define OVERWRITES_QUEUE 0x100u /* from then on */
 
 /* Kinds of queue, by index; see step_states.c. */
 enum {
