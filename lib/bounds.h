@@ -2,9 +2,9 @@
 /*
  * The bounds table of an overwriting queue: for each 64th of the ring a place
  * where a record begins, and its number. Where one ring has taken another's
- * place, what was noted in the old one is written over by and by. So who was overtaken, joins late or
- * looks at what the dead left finds the oldest whole record, and knows exactly
- * how many he missed.
+ * place, what was noted in the old one is written over by and by. So who was
+ * overtaken, joins late or looks at what the dead left finds the oldest whole
+ * record, and knows exactly how many he missed.
  *
  * Entries are hints. Producers store them without any order, two at a time, a
  * lap late, half before they die. What is found is believed only if the stamp

@@ -228,10 +228,11 @@ struct sh_group {
  *        NONE --> ADOPTING --> OWNED     a span that a member returned, on
  *                                        its way to another (returned.c)
  *
- * A producer uses slot 0; end of slot 1 says how far it may claim. A consumer claims in slot 0 and moves what it still
- * holds to slots 1 and up before claiming again. A serial consumer keeps what
- * it has taken in end of slot 0, and pairs of position and number in count and
- * seq of slots 0 and 1 (group.h); only slots 2 and up may name spans.
+ * A producer uses slot 0; end of slot 1 says how far it may claim. A consumer
+ * claims in slot 0 and moves what it still holds to slots 1 and up before
+ * claiming again. A serial consumer keeps what it has taken in end of slot 0,
+ * and pairs of position and number in count and seq of slots 0 and 1
+ * (group.h); only slots 2 and up may name spans.
  */
 struct sh_claim {
 	_Atomic uint64_t word; /*  0  position | state & 63 | state >> 6 << 62 */

@@ -186,11 +186,11 @@ int shmq_tap_skip(struct shmq_consumer *c, uint64_t *position,
 		pass(c->copies, open.end, position, numbers);
 		return SHMQ_SKIPPED_OPEN;
 	}
+	/* Its end is nowhere to be read, and nothing is behind it. */
+	if (policy_serial(c->ep.seg) && cursor_seq(&c->control->tail) <= at.seq)
+		return 0;
 	if (!look_behind(c, at.pos, &to) || to.pos <= at.pos || to.seq < at.seq)
 		return -EBADMSG;
-	if (policy_serial(c->ep.seg) &&
-	    cursor_load(&c->control->tail).seq <= at.seq)
-		return 0;
 	count_lost(c->copies, to.seq - at.seq);
 	pass(c->copies, to, position, numbers);
 	return SHMQ_SKIPPED_DAMAGE;

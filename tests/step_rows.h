@@ -2,8 +2,8 @@
 /*
  * The table of operations. Whoever adds one adds a row to step_sending.c,
  * step_receiving.c, step_descriptors.c, step_groups.c, step_looking.c or
- * step_members.c: what it needs to be open, how its queue is prepared beyond the state, and the call
- * itself.
+ * step_members.c: what it needs to be open, how its queue is prepared beyond
+ * the state, and the call itself.
  */
 #ifndef STEP_ROWS_H
 #define STEP_ROWS_H
