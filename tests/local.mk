@@ -345,10 +345,12 @@ tests_weave_weave_SOURCES = \
 	lib/groups.c \
 	lib/members.c \
 	lib/obstacle.c \
+	lib/outlook.c \
 	lib/pace.c \
 	lib/policy.c \
 	lib/producer.c \
 	lib/readopt.c \
+	lib/receive.c \
 	lib/recovery.c \
 	lib/resize.c \
 	lib/returned.c \
