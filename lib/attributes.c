@@ -106,6 +106,14 @@ uint32_t shmqi_attributes_spin(const struct endpoint *ep, uint32_t spin)
 	return spin < attributes.spin ? spin : (uint32_t)attributes.spin;
 }
 
+bool shmqi_attributes_whole(const struct segment *seg)
+{
+	struct words words;
+	uint64_t number;
+
+	return read_in_force(seg, &number, &words);
+}
+
 static void write_version(const struct geometry *geo,
 			  struct sh_control *control, uint64_t number,
 			  const struct words *words)

@@ -8,6 +8,7 @@
 #include "error.h"
 #include "group.h"
 #include "groups.h"
+#include "journal.h"
 #include "members.h"
 #include "producer.h"
 #include "recovery.h"
@@ -46,6 +47,8 @@ int shmqi_claim_find_room(struct shmq_producer *p, uint64_t tail, uint64_t end)
 
 	if (end > SH_POS_MAX)
 		return -EOVERFLOW;
+	if (p->ep.seg->journal)
+		return shmqi_journal_find_room(p, tail, end);
 	r = shmqi_claim_look_for_room(p, tail, &room);
 	if (r)
 		return r;

@@ -28,6 +28,7 @@
 #include "group.h"
 #include "groups.h"
 #include "handle.h"
+#include "journal.h"
 #include "lease.h"
 #include "members.h"
 #include "recovery.h"
@@ -224,6 +225,14 @@ static int place_in(struct segment *seg, uint32_t index, bool newest,
 	struct cursor place = { 0 };
 	int r;
 
+	if (seg->journal) {
+		/* Nothing is written over. */
+		r = newest ? claimed_tail(seg, &place) :
+			     views_error(shmqi_journal_oldest(seg, &place));
+		if (!r)
+			put_cursor(group, place);
+		return r;
+	}
 	if (seg->geo.flags & SHMQ_OVERWRITE) {
 		/* Nobody keeps anything for it. */
 		if (newest ? !shmqi_bounds_tail(seg, &place) :

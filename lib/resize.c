@@ -37,6 +37,8 @@ static int check(const struct shmq *q, uint64_t *capacity)
 		return -EINVAL;
 	if (!q->seg->writable)
 		return -EBADF;
+	if (q->seg->journal)
+		return shmqi_error_say(-EOPNOTSUPP, "a journal has no size");
 	if (q->seg->geo.flags & SHMQ_OVERWRITE)
 		return shmqi_error_say(-EOPNOTSUPP,
 				       "an overwriting queue keeps its size");

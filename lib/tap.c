@@ -31,8 +31,10 @@
 #include "copies.h"
 #include "error.h"
 #include "group.h"
+#include "journal.h"
 #include "members.h"
 #include "room.h"
+#include "scan.h"
 #include "views.h"
 #include "wait.h"
 
@@ -61,6 +63,17 @@ static void search(const struct rings *rings, uint64_t tail, unsigned laps,
 	shmqi_bounds_search(rings, from, known, place);
 }
 
+static bool oldest_of_journal(struct segment *seg, struct cursor *place)
+{
+	int r;
+
+	pthread_mutex_lock(&seg->lock);
+	r = shmqi_journal_oldest(seg, place);
+	shmqi_views_let(seg);
+	pthread_mutex_unlock(&seg->lock);
+	return !r;
+}
+
 bool shmqi_tap_oldest(const struct shmq_consumer *c, unsigned laps,
 		      struct cursor *place)
 {
@@ -69,6 +82,9 @@ bool shmqi_tap_oldest(const struct shmq_consumer *c, unsigned laps,
 	struct cursor known;
 	struct rings rings;
 
+	/* Nobody overtakes in a journal: its segment has been removed. */
+	if (seg->journal)
+		return oldest_of_journal(seg, place);
 	if (seg->geo.flags & SHMQ_OVERWRITE)
 		return shmqi_bounds_oldest(seg, &c->ring, laps, place);
 	if (!known_place(seg, &known))
@@ -104,6 +120,8 @@ bool shmqi_tap_overtaken(const struct shmq_consumer *c, uint64_t pos,
 	uint64_t next = c->ring.number + 1, from;
 	struct ring_table table;
 
+	if (c->ep.seg->journal)
+		return false;
 	/* As long as it is undecided, all below the tail is in ours. */
 	if (shmqi_rings_read(c->ep.seg, &table) || next <= table.oldest ||
 	    next > ring_last(&table))
@@ -126,11 +144,13 @@ static bool overtaken(const struct segment *seg, const struct rings *rings,
  * Of another than an overwriting queue: what is kept for some group, or held by
  * some consumer, dead or alive. A record that is held has its stamp.
  */
-static bool oldest(const struct segment *seg, const struct rings *rings,
+static bool oldest(struct segment *seg, const struct rings *rings,
 		   struct cursor *place)
 {
 	uint64_t tail = cursor_pos(&seg->control->tail), lowest, seq;
 
+	if (seg->journal)
+		return !shmqi_journal_oldest(seg, place);
 	if (seg->geo.flags & SHMQ_OVERWRITE)
 		return shmqi_bounds_oldest(seg, &rings->high, 0, place);
 	if (!known_place(seg, place))
@@ -405,6 +425,23 @@ int shmqi_tap_open(struct shmq_consumer **out, struct segment *seg,
 
 /* --------------------------------------------------------------- skipping */
 
+static bool behind_in_journal(struct shmq_consumer *c, struct cursor *to)
+{
+	struct segment *seg = c->ep.seg;
+	struct cursor tail;
+	struct scan scan;
+
+	if (!shmqi_bounds_tail(seg, &tail))
+		return false;
+	tail.owner = SH_NOBODY;
+	*to = c->copies->at;
+	shmqi_scan_begin(&scan, seg);
+	shmqi_scan_to(&scan, to->pos);
+	shmqi_scan_behind(&scan, tail, to);
+	shmqi_scan_end(&scan);
+	return true;
+}
+
 /* What comes behind the damage at pos. */
 static bool look_behind(struct shmq_consumer *c, uint64_t pos,
 			struct cursor *to)
@@ -413,6 +450,8 @@ static bool look_behind(struct shmq_consumer *c, uint64_t pos,
 	struct rings rings;
 	bool found = false;
 
+	if (seg->journal)
+		return behind_in_journal(c, to);
 	if (!ring_is_old(c)) {
 		rings = rings_of_one(&c->ring);
 		return shmqi_bounds_behind(seg, &rings, pos, to);

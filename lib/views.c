@@ -9,6 +9,7 @@
 
 #include "cursor.h"
 #include "error.h"
+#include "journal.h"
 #include "lease.h"
 #include "map.h"
 #include "room.h"
@@ -187,6 +188,11 @@ int shmqi_views_get(struct segment *seg, bool writable, struct rings *rings)
 {
 	struct ring_table table;
 
+	if (seg->journal) {
+		shmqi_journal_rings(seg, writable, rings);
+		return 0;
+	}
+	rings->journal = NULL;
 	for (int look = 0;; look++) {
 		int r = shmqi_rings_read(seg, &table);
 
@@ -262,8 +268,11 @@ static int enter_once(struct endpoint *ep, uint64_t pos, struct ring *ring)
 	struct ring_table table;
 	struct view *view;
 	uint64_t number;
-	int r = shmqi_rings_read(seg, &table);
+	int r;
 
+	if (seg->journal)
+		return shmqi_journal_ring(seg, pos, writable, ring);
+	r = shmqi_rings_read(seg, &table);
 	if (r)
 		return r;
 	number = ep->member ? ring_number(&table, pos) :
@@ -378,6 +387,8 @@ int shmqi_views_give_back(struct segment *seg, bool holding)
 	struct sh_control *control = seg->control;
 	int r = 1;
 
+	if (seg->journal)
+		return 0;
 	/* Relaxed: a look ahead. */
 	if (load_relaxed(&control->given_back) ==
 		    load_relaxed(&control->ring) ||
