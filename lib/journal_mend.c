@@ -149,12 +149,37 @@ static int find_begin(struct mending *m, uint64_t *number)
 	return 0;
 }
 
-/* Past damage below what was synced: a later segment that begins well. */
+/* The next record in the segment, of what was synced, that begins well. */
+static bool find_next(struct mending *m, const struct ring *ring)
+{
+	uint64_t bytes = ring->mask + 1;
+	uint64_t end = (m->end.pos / bytes + 1) * bytes;
+
+	if (end > m->synced)
+		end = m->synced;
+	for (uint64_t pos = m->end.pos + SH_SEALED_LINE; pos < end;
+	     pos += SH_SEALED_LINE) {
+		struct cursor at = { .pos = pos };
+
+		if (speaks_for_itself(ring, &at) && at.seq > m->end.seq) {
+			m->end = at;
+			return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * Past damage below what was synced, to what begins well: in this segment, or
+ * later. 1: found; 0: there is none; or an error.
+ */
 static int find_later(struct mending *m, uint64_t *number)
 {
 	struct ring ring;
-	int r = 0;
+	int r = ring_of(m, *number, &ring);
 
+	if (!r && find_next(m, &ring))
+		return 1;
 	for (uint64_t k = *number + 1; !r && k <= m->highest; k++) {
 		struct cursor at = { .pos = k * m->seg->geo.capacity };
 

@@ -359,6 +359,39 @@ static void a_stale_or_scribbled_control_file_is_mended(void **state)
 	}
 }
 
+static void damage_in_what_was_synced_cuts_nothing(void **state)
+{
+	static struct place places[2 * MESSAGES];
+	struct shmq *q = journal_create();
+	uint64_t cookie = q->seg->geo.cookie, next;
+	unsigned n;
+
+	(void)state;
+	send_numbers(q, 0, MESSAGES);
+	must_be(shmq_sync(q, SHMQ_NOWAIT), 0);
+	next = info_of(q).next_seq;
+	shmq_close(q);
+	n = places_of("j", cookie, places, 2 * MESSAGES);
+	/* Only the last segment is walked. */
+	for (unsigned i = n - 1;
+	     places[i].pos / SEGMENT == places[n - 1].pos / SEGMENT; i--) {
+		static const char junk[16] = "not a record...";
+
+		copy_journal("j", "copy");
+		scribble("copy", segment_name(places[i].pos / SEGMENT),
+			 (off_t)(places[i].pos % SEGMENT), junk, 16);
+		q = queue_open("copy");
+		/* Of the last one nobody can say that it was there. */
+		if (i < n - 1 && places[i].pos % SEGMENT) {
+			must_be(info_of(q).next_seq, next);
+			must_be(info_of(q).mended_bytes, 0);
+			must_be(shmq_journal_verify(q, NULL, NULL), 1);
+		}
+		shmq_close(q);
+		must_be(shmq_unlink("copy"), 0);
+	}
+}
+
 static void what_was_held_is_delivered_again(void **state)
 {
 	struct shmq *q = journal_create();
@@ -576,6 +609,7 @@ int main(void)
 		TEST_IN_DIRECTORY(the_torn_end_is_cut),
 		TEST_IN_DIRECTORY(a_payload_is_checked),
 		TEST_IN_DIRECTORY(a_stale_or_scribbled_control_file_is_mended),
+		TEST_IN_DIRECTORY(damage_in_what_was_synced_cuts_nothing),
 		TEST_IN_DIRECTORY(what_was_held_is_delivered_again),
 		TEST_IN_DIRECTORY(a_death_while_mending_is_mended),
 		TEST_IN_DIRECTORY(seeking_finds_every_message),
