@@ -179,11 +179,13 @@ struct shmq_member_info {
 	char group[32];       /* of a consumer; empty for a producer */
 	uint64_t reads;       /* 1: it is reading attributes. Stopped there, it
 				 holds up shmq_setattr() */
+	uint64_t pending;     /* 1: it has not yet followed the last change of
+				 "overwrite". A consumer is respected so long */
 };
 #define SHMQ_MEMBER_INFO_INIT                                                  \
 	{                                                                      \
 		sizeof(struct shmq_member_info), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
-			0, { 0 }, { 0 }, 0                                     \
+			0, { 0 }, { 0 }, 0, 0                                  \
 	}
 
 /* One group as the table shows it. Grows at its end. */
@@ -761,6 +763,10 @@ int shmq_recover(struct shmq *q);
  * old one's memory goes back to the system when everybody has left it, which
  * the next who passes by sees to, or shmq_recover().
  *
+ * In a queue that overwrites, the producers leave the old ring soon, and up to
+ * a sixteenth of it gives way for that. The rest stays until the new ring has
+ * been filled once, or the next change but one.
+ *
  * A single producer (SHMQ_SINGLE_PRODUCER) that is open fills the old ring
  * first. shmq_send() of a message that is too large for the ring that it comes
  * to is -EMSGSIZE.
@@ -771,9 +777,9 @@ int shmq_recover(struct shmq *q);
  * Return    0, also if it has that capacity already; -EINVAL, -EBADF (the
  *           handle is read only), -EBUSY (messages from before the last resize
  *           have not been received yet, or a consumer or tap is still in a
- *           ring of long ago, or somebody is resizing), -EOPNOTSUPP
- *           (an overwriting queue, or a journal), -EOVERFLOW, -ENOSPC, -EFBIG, -ENOMEM, -EIO,
- *           -EDQUOT (then all is as it was), -EBADMSG, -ENOLCK
+ *           ring of long ago, or somebody is resizing), -EOPNOTSUPP (a
+ *           journal), -EOVERFLOW, -ENOSPC, -EFBIG, -ENOMEM, -EIO, -EDQUOT
+ *           (then all is as it was), -EBADMSG, -ENOLCK
  */
 int shmq_resize(struct shmq *q, uint64_t capacity);
 
@@ -786,6 +792,14 @@ int shmq_resize(struct shmq *q, uint64_t capacity);
  *          "spin"   how often somebody who has to wait looks again before he
  *                   sleeps, 0 to 2048, a decimal number; 2048 at first. Less
  *                   where processors are scarce
+ *          "overwrite"  "on": producers write over what has not been received,
+ *                   "off": they wait for their readers; at first as the queue
+ *                   was created. Followed by each member at its next call: a
+ *                   producer when it needs room, a consumer when it receives
+ *                   with nothing on loan. Until it does, what a consumer has
+ *                   not received, or has on loan, is not written over: see
+ *                   pending in struct shmq_member_info. Each reader knows what
+ *                   it lost, as ever
  *   value  the new one
  *
  * Blocks    behind another process that changes attributes, or a member that
@@ -795,8 +809,8 @@ int shmq_resize(struct shmq *q, uint64_t capacity);
  *           one that is stopped inside makes others fail with -EBUSY, senders
  *           and receivers go on
  * Return    0; -EINVAL (the value is out of range), -ENOENT (no such key),
- *           -ENAMETOOLONG, -EBADF (the handle is read only), -EBUSY, -ENOSYS
- *           (the process may not use membarrier), -EBADMSG, -ENOLCK
+ *           -ENAMETOOLONG, -EBADF (the handle is read only), -EBUSY,
+ *           -EOVERFLOW (switched 2^32 times), -EBADMSG, -ENOLCK
  */
 int shmq_setattr(struct shmq *q, const char *key, const char *value);
 

@@ -7,6 +7,7 @@
 #include "consumer.h"
 #include "copies.h"
 #include "copy.h"
+#include "policy.h"
 #include "returned.h"
 #include "views.h"
 #include "wake.h"
@@ -88,15 +89,22 @@ int64_t shmqi_consumer_adopt(struct shmq_consumer *c, const struct wanted *w)
 		.rings = &rings,
 		.group = c->group_index,
 		.to = c->ep.index,
-		.first_slot = c->first_slot,
-		.slots = c->slots,
 		.join = w->msgs,
 		.max_size = w->msgs ? UINT64_MAX : w->size,
 	};
 	int64_t n;
 
+	if (unlikely(policy_now(seg) && !shmqi_policy_follow(c))) {
+		/* Until it can: at each call. What others have returned is for
+		 * those who copy. */
+		c->returns_seen = load_acquire(&c->group->returns) - 1;
+		return -EAGAIN;
+	}
 	if (c->copies)
 		return shmqi_copies_adopt(c, w);
+	/* As it is now. */
+	adoption.first_slot = c->first_slot;
+	adoption.slots = c->slots;
 	pthread_mutex_lock(&seg->lock);
 	n = views_error(shmqi_views_get(seg, false, &rings));
 	/* What it adopts is to be in a segment that it uses: see used(). */

@@ -18,6 +18,8 @@
 #include "error.h"
 #include "handle.h"
 #include "lease.h"
+#include "members.h"
+#include "policy.h"
 #include "wait.h"
 
 #define LOOKS 1000
@@ -186,11 +188,30 @@ static int change(struct words *words, const char *key, const char *value)
 }
 
 /* Holding SH_LEASE_ATTRIBUTES. */
+static int set_overwrite(struct segment *seg, const char *value)
+{
+	bool on = !strcmp(value, "on");
+
+	if (on && seg->journal)
+		return shmqi_error_say(-EOPNOTSUPP,
+				       "a journal writes nothing over");
+
+	if (!on && strcmp(value, "off"))
+		return shmqi_error_say(-EINVAL, "overwrite is on or off");
+	return shmqi_policy_switch(seg, on);
+}
+
+/* Holding SH_LEASE_ATTRIBUTES. */
 static int put_in_force(struct segment *seg, const char *key, const char *value)
 {
 	struct words words;
 	uint64_t number;
-	int r = read_words(seg, NULL, &number, &words);
+	int r;
+
+	/* It is no version: policy.h. */
+	if (!strcmp(key, "overwrite"))
+		return set_overwrite(seg, value);
+	r = read_words(seg, NULL, &number, &words);
 
 	if (!r)
 		r = change(&words, key, value);
@@ -217,17 +238,11 @@ int shmq_setattr(struct shmq *q, const char *key, const char *value)
 	seg = q->seg;
 	if (!seg->writable)
 		return -EBADF;
-	pthread_mutex_lock(&seg->lock);
-	for (int look = 0;; look++) {
-		r = shmqi_lease_take(seg->lease_fd, SH_LEASE_ATTRIBUTES);
-		if (r != -EBUSY || !shmqi_lease_let_pass(look))
-			break;
-	}
-	if (!r) {
-		r = put_in_force(seg, key, value);
-		shmqi_lease_drop(seg->lease_fd, SH_LEASE_ATTRIBUTES);
-	}
-	pthread_mutex_unlock(&seg->lock);
+	r = shmqi_members_hold(seg, &seg->setting, SH_LEASE_ATTRIBUTES);
+	if (r)
+		return r;
+	r = put_in_force(seg, key, value);
+	shmqi_members_let(seg, &seg->setting, SH_LEASE_ATTRIBUTES);
 	return r;
 }
 
@@ -247,9 +262,11 @@ int shmq_getattr(struct shmq *q, const char *key, char *buf, size_t size)
 	if (r)
 		return r;
 	snprintf(number, sizeof(number), "%u", (unsigned)attributes.spin);
-	value = !strcmp(key, "spin")  ? number :
-		!strcmp(key, "label") ? attributes.label :
-					NULL;
+	value = !strcmp(key, "spin")                  ? number :
+		!strcmp(key, "label")                 ? attributes.label :
+		strcmp(key, "overwrite")              ? NULL :
+		policy_overwrites(policy_now(q->seg)) ? "on" :
+							"off";
 	if (!value)
 		return unknown(key);
 	len = strlen(value);

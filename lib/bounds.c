@@ -30,16 +30,11 @@ struct anchors {
 	unsigned n;
 };
 
-static struct sh_bound *entry_of(const struct segment *seg, uint64_t pos)
+void shmqi_bounds_note(const struct segment *seg, const struct ring *ring,
+		       struct cursor place)
 {
-	uint64_t part = seg->geo.capacity / SH_BOUNDS;
-
-	return &seg->bounds[pos / part % SH_BOUNDS];
-}
-
-void shmqi_bounds_note(const struct segment *seg, struct cursor place)
-{
-	struct sh_bound *bound = entry_of(seg, place.pos);
+	uint64_t part = (ring->mask + 1) / SH_BOUNDS;
+	struct sh_bound *bound = &seg->bounds[place.pos / part % SH_BOUNDS];
 
 	/* Relaxed: a hint; who uses it looks at the stamp. */
 	store_relaxed(&bound->pos, place.pos);
@@ -156,14 +151,13 @@ static struct cursor lowest(const struct rings *rings,
 	return anchors->at[i];
 }
 
-bool shmqi_bounds_oldest(const struct segment *seg, const struct ring *ring,
+bool shmqi_bounds_oldest(const struct segment *seg, const struct rings *rings,
 			 unsigned laps, struct cursor *place)
 {
-	uint64_t capacity = seg->geo.capacity, from;
 	struct cursor tail,
 		start = { seg->geo.start_pos, seg->geo.start_seq, SH_NOBODY };
-	struct rings rings = rings_of_one(ring);
 	struct anchors anchors;
+	uint64_t from, bytes;
 
 	if (!shmqi_bounds_tail(seg, &tail) || tail.pos < start.pos ||
 	    tail.seq < start.seq)
@@ -172,18 +166,20 @@ bool shmqi_bounds_oldest(const struct segment *seg, const struct ring *ring,
 	place->owner = SH_NOBODY;
 	if (laps >= LAPS)
 		return true;
-	if (tail.pos - start.pos <= capacity && !laps) {
+	from = reach_floor(&rings->reach, tail.pos);
+	if (from <= start.pos && !laps) {
 		*place = start;
 		return true;
 	}
-	from = tail.pos - start.pos <= capacity ? start.pos :
-						  tail.pos - capacity;
+	if (from < start.pos)
+		from = start.pos;
 	/* 0, 0, an eighth, and half of the ring. */
-	from += laps < 2 ? 0 : laps == 2 ? capacity / 8 : capacity / 2;
+	bytes = ring_at(rings, from)->mask + 1;
+	from += laps < 2 ? 0 : laps == 2 ? bytes / 8 : bytes / 2;
 	gather(seg, from, *place, &anchors);
-	if (!laps && search(&rings, from, &anchors, place))
+	if (!laps && search(rings, from, &anchors, place))
 		return true;
-	*place = lowest(&rings, &anchors);
+	*place = lowest(rings, &anchors);
 	return true;
 }
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The bounds table of an overwriting queue: for each 64th of the ring a place
- * where a record begins, and its number. So who was overtaken, joins late or
- * looks at what the dead left finds the oldest whole record, and knows exactly
- * how many he missed.
+ * where a record begins, and its number. Where one ring has taken another's
+ * place, what was noted in the old one is written over by and by. So who was
+ * overtaken, joins late or looks at what the dead left finds the oldest whole
+ * record, and knows exactly how many he missed.
  *
  * Entries are hints. Producers store them without any order, two at a time, a
  * lap late, half before they die. What is found is believed only if the stamp
@@ -17,12 +18,13 @@
 #include "segment.h"
 
 /* At this place a claim begins or will begin. */
-void shmqi_bounds_note(const struct segment *seg, struct cursor place);
+void shmqi_bounds_note(const struct segment *seg, const struct ring *ring,
+		       struct cursor place);
 
 /* The next position behind pos at which a producer has to note where it is. */
-static inline uint64_t bounds_next(const struct segment *seg, uint64_t pos)
+static inline uint64_t bounds_next(const struct ring *ring, uint64_t pos)
 {
-	uint64_t part = seg->geo.capacity / SH_BOUNDS;
+	uint64_t part = (ring->mask + 1) / SH_BOUNDS;
 
 	return (pos / part + 1) * part;
 }
@@ -36,7 +38,7 @@ bool shmqi_bounds_tail(const struct segment *seg, struct cursor *tail);
  * gets exactly the oldest one, the others ever more of a start; in the end it
  * is the tail. False: damage.
  */
-bool shmqi_bounds_oldest(const struct segment *seg, const struct ring *ring,
+bool shmqi_bounds_oldest(const struct segment *seg, const struct rings *rings,
 			 unsigned laps, struct cursor *place);
 
 /*

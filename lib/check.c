@@ -228,8 +228,7 @@ static void check_groups(struct check *c)
 {
 	for (uint32_t i = 0; i < c->seg->geo.max_groups; i++)
 		check_group(c, i);
-	if (!(c->seg->geo.flags & SHMQ_OVERWRITE) &&
-	    shmqi_check_stays(c, bad_room, NULL))
+	if (shmqi_check_stays(c, bad_room, NULL))
 		damage(c, "something is held from before the ring's beginning");
 }
 

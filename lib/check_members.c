@@ -6,6 +6,7 @@
 #include "cursor.h"
 #include "group.h"
 #include "members.h"
+#include "policy.h"
 #include "rings.h"
 
 struct entry_look {
@@ -83,9 +84,8 @@ static bool is_span(const struct check *c, uint64_t pos, uint64_t end)
 	struct reach reach;
 
 	return pos < end && end <= tail &&
-	       (c->seg->geo.flags & SHMQ_OVERWRITE ||
-		(!shmqi_rings_reach(c->seg, &reach) &&
-		 reach_holds(&reach, pos, tail)));
+	       (policy_now(c->seg) || (!shmqi_rings_reach(c->seg, &reach) &&
+				       reach_holds(&reach, pos, tail)));
 }
 
 static bool bad_claim(struct check *c, void *arg)

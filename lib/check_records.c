@@ -13,6 +13,7 @@
 #include "group.h"
 #include "lease.h"
 #include "members.h"
+#include "policy.h"
 #include "recovery.h"
 #include "room.h"
 
@@ -85,7 +86,7 @@ static int pass_claim(struct check *c, uint64_t *pos, uint64_t *seq)
 		r = shmqi_recover_claim_at(c->seg, ring, *pos, *seq);
 		pthread_mutex_unlock(&c->seg->lock);
 		/* A single producer has no claim to go behind. */
-		if (!r && geometry_serial(&c->seg->geo))
+		if (!r && policy_serial(c->seg))
 			return 1;
 		shmqi_lease_let_pass(look);
 	}
@@ -222,8 +223,9 @@ void shmqi_check_records(struct check *c)
 		shmqi_verify_kept(c);
 		return;
 	}
-	/* Overwriting producers respect no reader: nothing is kept. */
-	if (c->seg->geo.flags & SHMQ_OVERWRITE)
+	/* Overwriting producers respect no reader: nothing is kept. Nor does
+	 * who kept again say what was written over before. */
+	if (policy_now(c->seg))
 		return;
 	check_stream(c);
 	check_spans(c);

@@ -10,6 +10,7 @@
 #include "groups.h"
 #include "journal.h"
 #include "members.h"
+#include "policy.h"
 #include "producer.h"
 #include "recovery.h"
 #include "room.h"
@@ -19,28 +20,110 @@
 
 /* Lost swaps in a row; so many are no contention. */
 #define SWAPS 1000000
+#define LOOKS 1000
+
+/*
+ * Our entry says how far we may go, before we rely on it: who puts another ring
+ * in place reads that after he has said that it is there. False: he has.
+ */
+static bool promise(struct shmq_producer *p, uint64_t pos, uint64_t newest)
+{
+	/* Relaxed: the fence orders it. */
+	store_relaxed(&p->claim[1].end, pos);
+	full_fence();
+	/* edge RING: pairs with shmqi_rings_publish */
+	return load_acquire(&p->control->ring) == newest;
+}
 
 int shmqi_claim_look_for_room(struct shmq_producer *p, uint64_t tail,
 			      struct room *room)
 {
-	int r = shmqi_room_look(p->ep.seg, tail, room);
+	int r = -EBADMSG;
 
-	if (r)
-		return r;
-	if (room->limit > SH_POS_MAX)
-		room->limit = SH_POS_MAX;
-	if (room->ring != p->ring.number) {
-		r = shmqi_turn_follow(p, tail);
+	for (int i = 0; i < LOOKS; i++) {
+		r = shmqi_room_look(p->ep.seg, p->policy, tail, room);
 		if (r)
 			return r;
+		if (room->limit > SH_POS_MAX)
+			room->limit = SH_POS_MAX;
+		/* What is overwritten is promised in smaller pieces. */
+		if (p->overwrites ||
+		    promise(p, room->limit > p->limit ? room->limit : p->limit,
+			    room->newest))
+			break;
+		r = -EBADMSG;
 	}
-	if (room->limit > p->limit)
+	if (!r && room->ring != p->ring.number)
+		r = shmqi_turn_follow(p, tail);
+	if (!r && !p->overwrites && room->limit > p->limit)
 		p->limit = room->limit;
-	return 0;
+	return r;
 }
 
-/* The limit is used up: ask the groups. */
-int shmqi_claim_find_room(struct shmq_producer *p, uint64_t tail, uint64_t end)
+/* Overwriting: room for end. Moves *newest to what was known then. */
+static int look_overwriting(struct shmq_producer *p, uint64_t tail,
+			    uint64_t end, uint64_t *newest)
+{
+	struct room room;
+	int r;
+
+	shmqi_views_pass_by(p->ep.seg);
+	r = shmqi_claim_look_for_room(p, tail, &room);
+	if (r)
+		return r;
+	if (end - tail > record_span(p->ring.max_message))
+		return -EMSGSIZE;
+	*newest = room.newest;
+	p->room = room.limit;
+	p->turn = room.turn;
+	if (end <= p->room)
+		return 0;
+	return p->room == room.turn ? CLAIM_TURN : -EAGAIN;
+}
+
+/*
+ * Nothing but open claims of producers is respected, and who receives in place.
+ * The limit is never past the end of the part of the ring that the tail is in,
+ * so whoever claims across it comes here, and notes where he does. What is said
+ * about it beforehand is at most a sixteenth more: so much of the old ring is
+ * skipped when another takes its place.
+ */
+static int find_room_overwriting(struct shmq_producer *p, struct cursor at,
+				 uint64_t end)
+{
+	for (int i = 0; i < LOOKS; i++) {
+		/* edge RING: pairs with shmqi_rings_publish */
+		uint64_t newest = load_acquire(&p->control->ring), limit, piece;
+
+		if (end > p->room || newest != p->ring.number) {
+			int r = look_overwriting(p, at.pos, end, &newest);
+
+			if (r)
+				return r;
+		}
+		limit = bounds_next(&p->ring, end);
+		limit = limit < p->room ? limit : p->room;
+		piece = (p->ring.mask + 1) / 16;
+		if (limit > p->promised) {
+			uint64_t pos = (limit + piece - 1) / piece * piece;
+
+			pos = pos < p->room ? pos : p->room;
+			if (!promise(p, pos, newest)) {
+				p->room = 0;
+				continue;
+			}
+			p->promised = pos;
+		}
+		if (cursor_unchanged(&p->control->tail, at))
+			shmqi_bounds_note(p->ep.seg, &p->ring, at);
+		p->limit = limit;
+		return 0;
+	}
+	return -EBADMSG;
+}
+
+int shmqi_claim_find_room(struct shmq_producer *p, struct cursor tail,
+			  uint64_t end)
 {
 	struct room room;
 	int r;
@@ -48,12 +131,15 @@ int shmqi_claim_find_room(struct shmq_producer *p, uint64_t tail, uint64_t end)
 	if (end > SH_POS_MAX)
 		return -EOVERFLOW;
 	if (p->ep.seg->journal)
-		return shmqi_journal_find_room(p, tail, end);
-	r = shmqi_claim_look_for_room(p, tail, &room);
+		return shmqi_journal_find_room(p, tail.pos, end);
+	shmqi_policy_follow_producing(p);
+	if (p->overwrites)
+		return find_room_overwriting(p, tail, end);
+	r = shmqi_claim_look_for_room(p, tail.pos, &room);
 	if (r)
 		return r;
 	/* What was not too large for the ring before. */
-	if (end - tail > record_span(p->ring.max_message))
+	if (end - tail.pos > record_span(p->ring.max_message))
 		return -EMSGSIZE;
 	if (end <= p->limit)
 		return 0;
@@ -83,36 +169,6 @@ bool shmqi_claim_win(struct shmq_producer *p, struct cursor c, struct cursor to)
 	return win(p, c, to);
 }
 
-/*
- * The same for an overwriting queue, where nothing but open claims of producers
- * is respected. The limit is never past the end of the part of the ring that
- * the tail is in, so whoever claims across it comes here, and notes where he
- * does.
- */
-static int find_room_overwriting(struct shmq_producer *p, struct cursor at,
-				 uint64_t end)
-{
-	struct segment *seg = p->ep.seg;
-	uint64_t lowest;
-
-	if (end > SH_POS_MAX)
-		return -EOVERFLOW;
-	if (end > p->room) {
-		if (!shmqi_room_open(seg, at.pos, &lowest))
-			return -EBADMSG;
-		if (lowest + p->ring.mask + 1 > p->room)
-			p->room = lowest + p->ring.mask + 1;
-		if (end > p->room)
-			return -EAGAIN;
-	}
-	if (cursor_unchanged(&p->control->tail, at))
-		shmqi_bounds_note(seg, at);
-	p->limit = bounds_next(seg, end);
-	if (p->limit > p->room)
-		p->limit = p->room;
-	return 0;
-}
-
 int shmqi_claim_among_many(struct shmq_producer *p, uint64_t span,
 			   uint64_t count, struct span *open)
 {
@@ -125,9 +181,7 @@ int shmqi_claim_among_many(struct shmq_producer *p, uint64_t span,
 		c = cursor_load(tail);
 		to = (struct cursor){ c.pos + span, c.seq + count, me };
 		if (unlikely(to.pos > p->limit)) {
-			r = p->overwrites ?
-				    find_room_overwriting(p, c, to.pos) :
-				    shmqi_claim_find_room(p, c.pos, to.pos);
+			r = shmqi_claim_find_room(p, c, to.pos);
 			if (r == CLAIM_TURN) {
 				r = shmqi_turn_take(p, c);
 				if (r == -EAGAIN)
@@ -181,15 +235,23 @@ static int look_around(struct shmq_producer *p, bool rounds)
 		r = shmqi_groups_mend(seg);
 		if (!r)
 			r = shmqi_recover_all(seg);
+		if (!r && shmqi_room_pending(seg))
+			shmqi_policy_remind(seg);
+		if (!r && policy_overwrites(policy_now(seg)))
+			r = shmqi_policy_number(seg, NO_GROUP);
 		pthread_mutex_unlock(&seg->lock);
 	}
 	if (r)
 		return r > 0         ? OUTLOOK_RETRY :
 		       r == -EBADMSG ? r :
 				       OUTLOOK_PEERS;
-	/* Open claims of producers are in the way, and those ring only here. */
-	if (seg->geo.flags & SHMQ_OVERWRITE)
+	/* Open claims of producers are in the way, and those ring only here;
+	 * or who still receives in place. */
+	if (policy_overwrites(policy_now(seg)))
 		return OUTLOOK_CLAIM;
+	/* Others may just be on the way from one policy to the next. */
+	if (policy_now(seg))
+		return OUTLOOK_PEERS;
 	/*
 	 * A consumer may die between making room and ringing. Who becomes one
 	 * rings, so without any it is safe to sleep. Unless there is no group

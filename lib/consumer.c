@@ -17,6 +17,7 @@
 #include "handle.h"
 #include "lease.h"
 #include "members.h"
+#include "policy.h"
 #include "recovery.h"
 #include "serial.h"
 #include "views.h"
@@ -172,9 +173,14 @@ static int look_around_locked(struct shmq_consumer *c, bool rounds)
 		return r > 0 ? OUTLOOK_RETRY : r;
 	if (rounds)
 		shmqi_views_give_back(seg, false);
-	/* A competitor may have gone on since we read where we are. */
-	if (!reach_holds(&reach, at.pos, tail))
-		return is_elsewhere(c, &at) ? OUTLOOK_RETRY : -EBADMSG;
+	/* A competitor may have gone on since we read where we are. Who copies
+	 * may be in a ring that the others have left. */
+	if (!reach_holds(&reach, at.pos, tail)) {
+		if (is_elsewhere(c, &at))
+			return OUTLOOK_RETRY;
+		if (!c->copies)
+			return -EBADMSG;
+	}
 	if (tail == at.pos)
 		return peers || returned ? OUTLOOK_PEERS : OUTLOOK_RING;
 	if (record_published(&c->ring, at.pos, at.seq))
@@ -244,6 +250,9 @@ static __attribute__((noinline)) void busy_rounds(struct shmq_consumer *c)
 	KEEP_ERRNO;
 	if (is_tap(c) || !shmqi_rounds_due(&c->rounds))
 		return;
+	/* Perhaps it may receive in place again: at the next call. */
+	if (c->copies && !policy_overwrites(policy_now(c->ep.seg)))
+		c->returns_seen--;
 	pthread_mutex_lock(&c->ep.seg->lock);
 	shmqi_recover_consumers(c->ep.seg);
 	pthread_mutex_unlock(&c->ep.seg->lock);
@@ -382,7 +391,12 @@ int shmq_release(struct shmq_consumer *c)
 
 uint64_t shmq_consumer_lost(const struct shmq_consumer *c)
 {
-	return c && c->copies ? c->copies->lost : 0;
+	const struct copies *copies;
+
+	if (!c)
+		return 0;
+	copies = c->copies ? c->copies : c->spare;
+	return copies ? copies->lost : 0;
 }
 
 static int begin(struct shmq_consumer *c, uint32_t group)
@@ -414,9 +428,16 @@ static int join(struct shmq_consumer *c, uint32_t group, const char *name)
 		return r == -EBUSY && !shmqi_group_is(seg, group, name) ?
 			       -EAGAIN :
 			       r;
+	/* Relaxed: shown with the entry's state. */
+	store_relaxed(&c->ep.member->policy, c->copies ? SH_COPIES : 0);
 	/* Now nobody removes the group any more. */
 	r = shmqi_group_is(seg, group, name) ? begin(c, group) : -EAGAIN;
 	shmqi_member_enter(&c->ep, SH_MEMBER_CONSUMER);
+	full_fence();
+	/* Who sees our entry from now on respects the group; before, perhaps
+	 * not. */
+	if (r != -EAGAIN && !c->copies && policy_now(seg))
+		r = -EAGAIN;
 	/* Whoever sleeps without a bound does so because we were not here. */
 	bell_look(&c->ep, &c->control->send);
 	bell_look(&c->ep, &c->control->recv);
@@ -425,12 +446,26 @@ static int join(struct shmq_consumer *c, uint32_t group, const char *name)
 	return r;
 }
 
+/* How it receives to begin with: policy.c has the rest. */
+static int choose(struct shmq_consumer *c)
+{
+	bool copies = c->copies || policy_now(c->ep.seg);
+
+	if (copies && !c->copies)
+		c->copies = shmqi_copies_new(false);
+	c->ep.copies = copies;
+	c->serial = c->alone && !copies;
+	return copies && !c->copies ? -ENOMEM : 0;
+}
+
 /* Under lock: join the group, and make it if there is none. */
 static int join_group(struct shmq_consumer *c, const char *name, bool newest)
 {
 	for (int look = 0;; look++) {
-		int r = shmqi_groups_make(c->ep.seg, name, newest);
+		int r = choose(c);
 
+		if (!r)
+			r = shmqi_groups_make(c->ep.seg, name, newest);
 		if (r >= 0)
 			r = join(c, (uint32_t)r, name);
 		if (r != -EAGAIN)
@@ -438,12 +473,6 @@ static int join_group(struct shmq_consumer *c, const char *name, bool newest)
 		if (!shmqi_lease_let_pass(look))
 			return -EBUSY;
 	}
-}
-
-static int make_copies(struct shmq_consumer *c)
-{
-	c->copies = shmqi_copies_new(false);
-	return c->copies ? 0 : -ENOMEM;
 }
 
 int shmq_consumer_open(struct shmq_consumer **out, struct shmq *q,
@@ -477,15 +506,10 @@ int shmq_consumer_open(struct shmq_consumer **out, struct shmq *q,
 		return -ENOMEM;
 	c->alone = flags & SHMQ_EXCLUSIVE ||
 		   seg->geo.flags & SHMQ_SINGLE_CONSUMER;
-	/* Of an overwriting queue the cursor may move under one that is alone,
-	 * namely when it was overtaken: it claims as others do. */
-	c->serial = c->alone && !(seg->geo.flags & SHMQ_OVERWRITE);
 	c->control = seg->control;
 	c->ep.magic = ENDPOINT_CONSUMER;
-	r = seg->geo.flags & SHMQ_OVERWRITE ? make_copies(c) : 0;
 	pthread_mutex_lock(&seg->lock);
-	if (!r)
-		r = join_group(c, group, flags & SHMQ_NEWEST);
+	r = join_group(c, group, flags & SHMQ_NEWEST);
 	pthread_mutex_unlock(&seg->lock);
 	if (r) {
 		shmqi_copies_free(c->copies);
@@ -528,5 +552,6 @@ void shmq_consumer_close(struct shmq_consumer *c)
 		shmqi_tap_close(c);
 	/* In a forked child there is nothing to be found. */
 	shmqi_copies_free(c->copies);
+	shmqi_copies_free(c->spare);
 	shmqi_endpoint_free(&c->ep, sizeof(*c));
 }

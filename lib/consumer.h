@@ -32,6 +32,7 @@ struct shmq_consumer {
 	bool alone; /* the only one of its group */
 	uint32_t spin;
 	struct copies *copies; /* NULL: it receives in place */
+	struct copies *spare;  /* then, if it has copied before: policy.h */
 	uint32_t next; /* where shmq_wait() begins, if this is its first */
 	struct rounds rounds;
 	uint64_t returns_seen; /* group.returns when nothing was left */

@@ -8,6 +8,7 @@
 #include "bounds.h"
 #include "copies.h"
 #include "members.h"
+#include "views.h"
 #include "wake.h"
 
 /* Lost swaps, or overtaken, in a row; so many are no contention. */
@@ -124,7 +125,8 @@ static int copy_one(struct shmq_consumer *c, const struct wanted *w,
 		to = shmqi_copies_room(c->copies, found->size);
 		if (!to)
 			return -ENOMEM;
-		msg_fill(&w->msgs[run->n], found, run->seq, false);
+		msg_fill(&w->msgs[run->n], found, run->seq,
+			 run->end < load_relaxed(&c->group->redelivered_pos));
 		w->msgs[run->n].data = to;
 	}
 	copy_racing(to, record_payload(found->record), found->size);
@@ -189,23 +191,67 @@ static bool jump(struct shmq_consumer *c, struct cursor at, struct cursor to)
 	return cursor_swap(&c->group->cursor, at, to);
 }
 
+bool shmqi_copies_overtaken(const struct shmq_consumer *c, uint64_t pos,
+			    uint64_t tail)
+{
+	uint64_t next = c->ring.number + 1, from;
+	struct ring_table table;
+
+	if (c->ep.seg->journal)
+		return false;
+	/* As long as it is undecided, all below the tail is in ours. */
+	if (shmqi_rings_read(c->ep.seg, &table) || next <= table.oldest ||
+	    next > ring_last(&table))
+		return true;
+	from = ring_place(&table, next)->from;
+	return (tail < from ? tail : from) > pos + c->ring.mask + 1;
+}
+
+bool shmqi_copies_oldest(const struct shmq_consumer *c, uint64_t pos,
+			 unsigned laps, struct cursor *place)
+{
+	struct segment *seg = c->ep.seg;
+	struct rings rings;
+	bool found = false;
+
+	/* Overtaken in the newest ring: then what is there is all in that. */
+	if (!ring_is_old(c) && pos >= c->ring.from) {
+		rings = rings_of_one(&c->ring);
+		return shmqi_bounds_oldest(seg, &rings, laps, place);
+	}
+	pthread_mutex_lock(&seg->lock);
+	if (!shmqi_views_get(seg, false, &rings)) {
+		found = shmqi_bounds_oldest(seg, &rings, laps, place);
+		shmqi_views_let(seg);
+	}
+	pthread_mutex_unlock(&seg->lock);
+	return found;
+}
+
 /* Overtaken at this place: go on at the oldest whole record. 0 or -EBADMSG. */
 static int go_on(struct shmq_consumer *c, struct cursor at)
 {
 	struct copies *copies = c->copies;
 	struct cursor to;
 
-	if (!(copies->tap ? shmqi_tap_oldest(c, copies->laps, &to) :
-			    shmqi_bounds_oldest(c->ep.seg, &c->ring,
-						copies->laps, &to)))
+	int r;
+
+	if (!(copies->tap ? shmqi_tap_oldest(c, at.pos, copies->laps, &to) :
+			    shmqi_copies_oldest(c, at.pos, copies->laps, &to)))
 		return -EBADMSG;
 	if (to.pos <= at.pos || to.seq <= at.seq ||
 	    to.seq - at.seq > (to.pos - at.pos) / SH_LINE)
 		return still_at(c, &at) ? -EBADMSG : 0;
 	copies->laps++;
-	if (jump(c, at, to))
+	if (jump(c, at, to)) {
 		count_lost(copies, to.seq - at.seq);
-	return copies->tap ? shmqi_tap_follow(c) : 0;
+		/* Of producers that keep it made room. */
+		if (!copies->tap)
+			bell_look(&c->ep, &c->control->send);
+	}
+	r = ring_is_old(c) || to.pos < c->ring.from ? shmqi_consumer_follow(c) :
+						      0;
+	return r < 0 ? r : 0;
 }
 
 /* What was copied is ours. True, or somebody else's. */
@@ -316,6 +362,7 @@ void shmqi_copies_release(struct shmq_consumer *c)
 		if (!waits || k != keep)
 			claim_done(&c->claims[k]);
 	copies->pending_lent = false;
+	bell_look(&c->ep, &c->control->send);
 	if (waits) {
 		shmqi_copies_trim(c);
 		return;

@@ -114,10 +114,10 @@ TSAN_BLIND static inline void copy_racing(void *to, const void *from, size_t n)
 
 /*
  * The same where there is a newer ring: what is claimed there is not claimed
- * anew in the tap's.
+ * anew in the reader's.
  */
-bool shmqi_tap_overtaken(const struct shmq_consumer *c, uint64_t pos,
-			 uint64_t tail);
+bool shmqi_copies_overtaken(const struct shmq_consumer *c, uint64_t pos,
+			    uint64_t tail);
 
 /*
  * After all that was read from pos on has been read: has a producer claimed
@@ -131,16 +131,26 @@ static inline bool copies_overtaken(const struct shmq_consumer *c, uint64_t pos)
 	atomic_thread_fence(memory_order_acquire);
 	/* Relaxed: the fence orders it behind what was read. */
 	tail = load_relaxed(&c->control->tail.at.lo) & ~UINT64_C(63);
+	/* What is not in this ring was in one that is gone. */
+	if (unlikely(pos < c->ring.from))
+		return true;
 	return tail > pos + c->ring.mask + 1 &&
-	       (!ring_is_old(c) || shmqi_tap_overtaken(c, pos, tail));
+	       (!ring_is_old(c) || shmqi_copies_overtaken(c, pos, tail));
 }
+
+/*
+ * Where a reader that was overtaken at pos, laps times in a row, goes on: the
+ * oldest record that is whole, in whatever ring. False: damage.
+ */
+bool shmqi_copies_oldest(const struct shmq_consumer *c, uint64_t pos,
+			 unsigned laps, struct cursor *place);
 
 /*
  * A tap's place: where it goes on after it was overtaken laps times, or
  * begins. False: damage.
  */
-bool shmqi_tap_oldest(const struct shmq_consumer *c, unsigned laps,
-		      struct cursor *place);
+bool shmqi_tap_oldest(const struct shmq_consumer *c, uint64_t pos,
+		      unsigned laps, struct cursor *place);
 
 /*
  * At its place is nothing. 1: look again, a dead producer's claim was passed;

@@ -15,6 +15,8 @@ void *shmqi_endpoint_new(struct segment *seg, size_t bytes)
 	if (!ep)
 		return NULL;
 	ep->seg = seg;
+	/* In no ring yet. */
+	ep->ring = ep->keeps = UINT64_MAX;
 	shmqi_registry_get(seg);
 	return ep;
 }

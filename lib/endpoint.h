@@ -26,6 +26,7 @@ struct endpoint {
 	uint32_t role;
 	uint32_t group;
 	bool alone;
+	bool copies; /* reads in any ring that it has kept */
 	/* In the table of rings: the one it uses, and the lowest where it may
 	 * have messages on loan. views.c */
 	uint64_t ring;

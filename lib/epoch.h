@@ -44,9 +44,9 @@ static inline void epoch_leave(const struct endpoint *ep)
 }
 
 /*
- * Under the segment's lock, by a process that is or was a member: wait until
- * no member reads what was in force before this call. 0; -EBUSY: one of them
- * is stopped there, and the sentence names it; -ENOSYS: membarrier is denied.
+ * Wait until no member reads what was in force before this call; not under the
+ * segment's lock. 0; -EBUSY: one of them is stopped there, and the sentence
+ * names it.
  */
 int shmqi_epoch_wait(struct segment *seg);
 

@@ -11,6 +11,9 @@
 
 static bool on_loan(const struct shmq_consumer *c)
 {
+	/* Private copies keep no ring. */
+	if (c->copies)
+		return false;
 	return c->slots > c->first_slot ||
 	       (c->serial ? c->pos != c->released_pos : c->lent);
 }
@@ -25,7 +28,7 @@ static uint64_t where(const struct shmq_consumer *c)
 static bool is_there(const struct shmq_consumer *c,
 		     const struct ring_table *table, uint64_t pos)
 {
-	return c->ring.number == (is_tap(c) ? ring_number_kept(table, pos) :
+	return c->ring.number == (c->copies ? ring_number_kept(table, pos) :
 					      ring_number(table, pos));
 }
 

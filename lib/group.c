@@ -27,22 +27,23 @@ int shmqi_group_find(const struct segment *seg, const char *name)
 }
 
 uint64_t shmqi_group_lowest(const struct segment *seg, uint64_t tail,
-			    uint32_t except, uint64_t floor)
+			    const struct group_choice *choice)
 {
 	uint64_t lowest = tail;
 
 	for (uint32_t i = 0; i < seg->geo.max_groups; i++) {
 		/* edge STATE: before the cursor, which is set before USED */
 		uint32_t state = load_acquire(&seg->groups[i].state);
+		bool making = state == SH_GROUP_MAKING && choice->making;
 		uint64_t pos;
 
-		if (i == except ||
-		    (state != SH_GROUP_USED && state != SH_GROUP_MAKING))
+		if (i == choice->except || (choice->only && !choice->only[i]) ||
+		    (state != SH_GROUP_USED && !making))
 			continue;
 		pos = cursor_pos(&seg->groups[i].cursor);
 		/* One that is being made may be too late to hold so much. */
-		if (state == SH_GROUP_MAKING && pos < floor)
-			pos = floor;
+		if ((making || choice->lapped) && pos < choice->floor)
+			pos = choice->floor;
 		if (pos < lowest)
 			lowest = pos;
 	}

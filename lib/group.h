@@ -39,12 +39,21 @@ bool shmqi_serial_seq(struct sh_claim *claims, uint64_t pos, uint64_t *seq);
 /* No entry of a group. */
 #define NO_GROUP UINT32_MAX
 
+/* Which groups count, and how. */
+struct group_choice {
+	uint32_t except;  /* a group, or NO_GROUP */
+	bool making;      /* those that are being made too */
+	bool lapped;      /* some may have been overtaken */
+	uint64_t floor;   /* below this nothing is there */
+	const bool *only; /* by group: whether it counts; NULL: all do */
+};
+
 /*
- * The lowest cursor of all groups but one, or the tail, if that is lower. One
- * that is being made counts as being at floor at least.
+ * The lowest cursor of these groups, or the tail, if that is lower. One that is
+ * being made counts as being at floor at least, and one that was overtaken.
  */
 uint64_t shmqi_group_lowest(const struct segment *seg, uint64_t tail,
-			    uint32_t except, uint64_t floor);
+			    const struct group_choice *choice);
 
 /* The place of the group that is furthest behind. False: none, or damage. */
 bool shmqi_group_oldest(const struct segment *seg, struct cursor *place);

@@ -31,6 +31,7 @@
 #include "journal.h"
 #include "lease.h"
 #include "members.h"
+#include "policy.h"
 #include "recovery.h"
 #include "ring.h"
 #include "room.h"
@@ -188,6 +189,9 @@ static int oldest_place(struct segment *seg, uint32_t making,
 
 	if (!shmqi_room_kept(seg, tail, making, &lowest))
 		return -EBADMSG;
+	/* Of one that was overtaken all is kept that is there. */
+	if (policy_laps(seg) && lowest <= reach_floor(&rings->reach, tail))
+		return shmqi_bounds_oldest(seg, rings, 0, place) ? 0 : -EBADMSG;
 	if (!shmqi_group_oldest(seg, place))
 		return claimed_tail(seg, place);
 	/* On loan, or received meanwhile: a record, whose stamp says which. */
@@ -203,10 +207,20 @@ static int oldest_place(struct segment *seg, uint32_t making,
 static int newest_place(struct segment *seg, const struct rings *rings,
 			struct cursor *place)
 {
-	if (!geometry_serial(&seg->geo))
+	if (!policy_serial(seg))
 		return claimed_tail(seg, place);
 	return shmqi_ring_walk(rings, &place->pos, &place->seq,
 			       cursor_pos(&seg->control->tail)) ?
+		       0 :
+		       -EBADMSG;
+}
+
+/* Of what is there, whether it is kept or not. */
+static int written_place(struct segment *seg, bool newest,
+			 const struct rings *rings, struct cursor *place)
+{
+	return (newest ? shmqi_bounds_tail(seg, place) :
+			 shmqi_bounds_oldest(seg, rings, 0, place)) ?
 		       0 :
 		       -EBADMSG;
 }
@@ -233,13 +247,12 @@ static int place_in(struct segment *seg, uint32_t index, bool newest,
 			put_cursor(group, place);
 		return r;
 	}
-	if (seg->geo.flags & SHMQ_OVERWRITE) {
-		/* Nobody keeps anything for it. */
-		if (newest ? !shmqi_bounds_tail(seg, &place) :
-			     !shmqi_bounds_oldest(seg, &rings->high, 0, &place))
-			return -EBADMSG;
-		put_cursor(group, place);
-		return 0;
+	/* Nobody keeps anything for it. */
+	if (policy_overwrites(policy_now(seg)) && policy_laps(seg)) {
+		r = written_place(seg, newest, rings, &place);
+		if (!r)
+			put_cursor(group, place);
+		return r;
 	}
 	r = oldest_place(seg, index, rings, &place);
 	if (r)

@@ -27,11 +27,9 @@ static struct ring no_ring(const struct segment *seg, uint64_t number)
 {
 	return (struct ring){
 		/* For readers; nobody writes by it. */
-		.base = (char *)(uintptr_t)nothing,
-		.mask = NOTHING_BYTES - 1,
-		.cookie = seg->geo.cookie,
-		.number = number,
-		.sealed = true,
+		.base = (char *)(uintptr_t)nothing, .mask = NOTHING_BYTES - 1,
+		.cookie = seg->geo.cookie,          .number = number,
+		.from = number * seg->geo.capacity, .sealed = true,
 	};
 }
 
@@ -111,6 +109,7 @@ static struct ring ring_of(const struct segment *seg, const struct view *view,
 		.cookie = seg->geo.cookie,
 		.max_message = shmqi_format_max_message(seg->geo.capacity),
 		.number = view->number,
+		.from = view->place.from,
 		.sealed = true,
 	};
 }

@@ -49,6 +49,8 @@
  *             a member that has read        them                  done reading
  *   SYNCED    who has synced a journal      who wants that        it is on the
  *                                                                 disk
+ *   POLICY    who switches overwriting; members                that others may
+ *             producers and consumers                           rely on it
  *   ARM       a sleeper                     wakers                (with membarrier)
  *                                                                 its chime
  */
@@ -198,7 +200,11 @@ struct sh_control {
 	_Atomic uint64_t ring;          /* 512  number of the newest ring; the
 					       header's is number 0 */
 	_Atomic uint64_t given_back;    /* 520  rings below this are gone */
-	uint8_t pad4[48];               /* 528 */
+	_Atomic uint64_t switches;      /* 528  times that the policy of
+					       overwriting was changed */
+	_Atomic uint64_t claimed;       /* 536  1: a single producer claims as
+					       many do, from now on */
+	uint8_t pad4[32];               /* 544 */
 	struct sh_ring rings[SH_RINGS]; /* 576  number n at n % SH_RINGS */
 	_Atomic uint64_t epoch;      /* 704  grows by 2 for each grace period */
 	_Atomic uint64_t attributes; /* 712  number of the version in force */
@@ -245,10 +251,11 @@ struct sh_group {
  *        NONE --> ADOPTING --> OWNED     a span that a member returned, on
  *                                        its way to another (returned.c)
  *
- * A producer uses slot 0. A consumer claims in slot 0 and moves what it still
- * holds to slots 1 and up before claiming again. A serial consumer keeps what
- * it has taken in end of slot 0, and pairs of position and number in count and
- * seq of slots 0 and 1 (group.h); only slots 2 and up may name spans.
+ * A producer uses slot 0; end of slot 1 says how far it may claim. A consumer
+ * claims in slot 0 and moves what it still holds to slots 1 and up before
+ * claiming again. A serial consumer keeps what it has taken in end of slot 0,
+ * and pairs of position and number in count and seq of slots 0 and 1
+ * (group.h); only slots 2 and up may name spans.
  */
 struct sh_claim {
 	_Atomic uint64_t word; /*  0  position | state & 63 | state >> 6 << 62 */
@@ -293,7 +300,9 @@ struct sh_member {
 	_Atomic uint64_t sleeps;     /*  88  times it went to sleep */
 	_Atomic uint32_t slots;      /*  96  claim slots in use are below this;
 					     at least 1, grows while it lives */
-	uint32_t pad0;
+	_Atomic uint32_t policy;     /* 100  producer: under which its limit
+					     was found; consumer: SH_COPIES,
+					     or it receives in place */
 	/* Of one who waits through a descriptor: chime.h. */
 	_Atomic uint64_t chime_armed; /* 104  odd: strike it, then make it
 					      even; never an old value again */
@@ -304,6 +313,7 @@ struct sh_member {
 
 	struct sh_claim claims[SH_CLAIMS]; /* 128 */
 };
+#define SH_COPIES 1u        /* what it claims holds no room: policy.h */
 #define SH_CHIME_SOCKET 0u  /* there is no FIFO */
 #define SH_CHIME_BESIDE 1u  /* a FIFO beside the queue's file */
 #define SH_CHIME_RUNTIME 2u /* a FIFO in the runtime directory */
@@ -439,6 +449,8 @@ SH_AT(sh_control, oldest, 472);
 SH_AT(sh_control, sync_failed, 480);
 SH_AT(sh_control, ring, 512);
 SH_AT(sh_control, given_back, 520);
+SH_AT(sh_control, switches, 528);
+SH_AT(sh_control, claimed, 536);
 SH_AT(sh_control, rings, 576);
 SH_AT(sh_control, epoch, 704);
 SH_AT(sh_control, attributes, 712);
@@ -478,6 +490,7 @@ SH_AT(sh_member, watch_ns, 72);
 SH_AT(sh_member, epoch, 80);
 SH_AT(sh_member, sleeps, 88);
 SH_AT(sh_member, slots, 96);
+SH_AT(sh_member, policy, 100);
 SH_AT(sh_member, chime_armed, 104);
 SH_AT(sh_member, chime_name, 112);
 SH_AT(sh_member, chime_place, 120);

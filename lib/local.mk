@@ -37,6 +37,7 @@ lib_libshmqi_la_SOURCES = \
 	lib/follow.c \
 	lib/format.c \
 	lib/format.h \
+	lib/giving.c \
 	lib/group.c \
 	lib/group.h \
 	lib/groups.c \
@@ -60,6 +61,9 @@ lib_libshmqi_la_SOURCES = \
 	lib/name.h \
 	lib/pace.c \
 	lib/pace.h \
+	lib/obstacle.c \
+	lib/policy.c \
+	lib/policy.h \
 	lib/producer.c \
 	lib/producer.h \
 	lib/queue.c \

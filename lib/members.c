@@ -59,6 +59,31 @@ void shmqi_member_watch(struct sh_member *member, uint64_t word)
 	store_release(&member->watch_word, word);
 }
 
+int shmqi_members_hold(struct segment *seg, bool *held, int64_t byte)
+{
+	for (int look = 0;; look++) {
+		int r = -EBUSY;
+
+		pthread_mutex_lock(&seg->lock);
+		if (!*held)
+			r = shmqi_lease_take(seg->lease_fd, byte);
+		*held |= !r;
+		pthread_mutex_unlock(&seg->lock);
+		if (r != -EBUSY || !shmqi_lease_let_pass(look))
+			return r;
+	}
+}
+
+void shmqi_members_let(struct segment *seg, bool *held, int64_t byte)
+{
+	pthread_mutex_lock(&seg->lock);
+	/* A child that was forked meanwhile holds nothing. */
+	if (*held)
+		shmqi_lease_drop(seg->lease_fd, byte);
+	*held = false;
+	pthread_mutex_unlock(&seg->lock);
+}
+
 static size_t read_file(const char *path, char *buf, size_t size)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -116,6 +141,7 @@ static void introduce(struct sh_member *member, const struct joining *joining)
 	store_relaxed(&member->sleeps, 0);
 	store_relaxed(&member->epoch, 0);
 	store_relaxed(&member->slots, 1);
+	store_relaxed(&member->policy, 0);
 	store_relaxed(&member->chime_name, 0);
 	store_relaxed(&member->chime_armed, 0);
 	for (unsigned k = 0; k < SH_CLAIMS; k++)

@@ -49,6 +49,14 @@ uint32_t shmqi_member_slots(const struct sh_member *member);
 /* The kernel's boot id, or zeros. */
 void shmqi_member_boot(uint8_t id[16]);
 
+/*
+ * Take a byte that the whole process could take, for this thread alone; by
+ * turns with others, a second at most. Not under lock. held: a field of the
+ * segment. 0, -EBUSY, -ENOLCK.
+ */
+int shmqi_members_hold(struct segment *seg, bool *held, int64_t byte);
+void shmqi_members_let(struct segment *seg, bool *held, int64_t byte);
+
 /* Note, for stat, that somebody waits for this claim. */
 void shmqi_member_watch(struct sh_member *member, uint64_t word);
 

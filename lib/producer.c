@@ -12,6 +12,7 @@
 #include "journal.h"
 #include "lease.h"
 #include "members.h"
+#include "policy.h"
 #include "producer.h"
 #include "recovery.h"
 #include "turn.h"
@@ -221,6 +222,7 @@ static int join(struct shmq_producer *p)
 		return r;
 	p->control = seg->control;
 	p->claim = &p->ep.member->claims[0];
+	shmqi_policy_join(p);
 	p->at = cursor_load(&p->control->tail);
 	p->spin = WAIT_SPIN_MAX;
 	if (seg->journal)
@@ -277,8 +279,6 @@ int shmqi_producer_open(struct shmq_producer **out, struct segment *seg,
 
 	if (!p)
 		return -ENOMEM;
-	p->single = geometry_serial(&seg->geo);
-	p->overwrites = seg->geo.flags & SHMQ_OVERWRITE;
 	p->ep.magic = geometry_journal(&seg->geo) ? ENDPOINT_JOURNAL :
 						    ENDPOINT_PRODUCER;
 	r = join_patiently(p, patient);

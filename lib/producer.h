@@ -39,10 +39,12 @@ struct shmq_producer {
 	struct ring ring;
 	struct sh_control *control;
 	struct sh_claim *claim;
-	uint64_t limit;   /* positions below it may be written */
-	uint64_t turn;    /* CLAIM_TURN: the next ring begins here */
-	struct cursor at; /* a single producer's own tail */
-	uint64_t room;    /* overwriting: the limit that others set */
+	uint64_t limit;    /* positions below it may be written */
+	uint64_t turn;     /* CLAIM_TURN: the next ring begins here */
+	struct cursor at;  /* a single producer's own tail */
+	uint64_t room;     /* overwriting: the limit that others set */
+	uint64_t promised; /* overwriting: its entry says up to here */
+	uint64_t policy;   /* under which it found these: policy.h */
 	bool overwrites;
 	bool single;   /* claims by moving the tail */
 	bool reserved; /* open is a reservation */
@@ -65,7 +67,8 @@ int shmqi_claim_among_many(struct shmq_producer *p, uint64_t span,
  * next ring, and the rest of this one has to be claimed first (turn.h).
  */
 #define CLAIM_TURN 1
-int shmqi_claim_find_room(struct shmq_producer *p, uint64_t tail, uint64_t end);
+int shmqi_claim_find_room(struct shmq_producer *p, struct cursor tail,
+			  uint64_t end);
 
 /* Raise the limit, and follow the tail to its ring. 0 or an error. */
 struct room;
@@ -76,7 +79,9 @@ int shmqi_claim_look_for_room(struct shmq_producer *p, uint64_t tail,
 bool shmqi_claim_win(struct shmq_producer *p, struct cursor c,
 		     struct cursor to);
 
-/* Room for the single producer, which may move it to another ring. */
+/* Room for the single producer, which may move it to another ring. CLAIM_MANY:
+ * from now on it claims as many do. */
+#define CLAIM_MANY 2
 int shmqi_claim_find_room_single(struct shmq_producer *p, uint64_t span);
 
 /* The same as claim(), when there was no room. */
@@ -126,6 +131,8 @@ static inline int claim_single(struct shmq_producer *p, uint64_t span,
 	if (unlikely(end > p->limit)) {
 		int r = shmqi_claim_find_room_single(p, span);
 
+		if (r == CLAIM_MANY)
+			return shmqi_claim_among_many(p, span, count, open);
 		if (r)
 			return r;
 		pos = p->at.pos;

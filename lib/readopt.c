@@ -13,7 +13,9 @@
 #include "copies.h"
 #include "copy.h"
 #include "members.h"
+#include "policy.h"
 #include "returned.h"
+#include "views.h"
 #include "wake.h"
 
 /* Overtaken so often, it must all be gone. */
@@ -52,14 +54,17 @@ static int note(struct copies *copies, const struct found *found,
  * Copy [at, end), moving at. 0, -ENOMEM, -EBADMSG; the latter perhaps for being
  * late.
  */
-static int copy_span(struct shmq_consumer *c, struct cursor *at, uint64_t end)
+static int copy_span(struct shmq_consumer *c, const struct rings *rings,
+		     struct cursor *at, uint64_t end)
 {
 	struct found found;
 	int r;
 
 	while (at->pos < end) {
-		if (!record_published(&c->ring, at->pos, at->seq) ||
-		    !record_read(&c->ring, at->pos, &found) ||
+		const struct ring *ring = ring_at(rings, at->pos);
+
+		if (!record_published(ring, at->pos, at->seq) ||
+		    !record_read(ring, at->pos, &found) ||
 		    found.span > end - at->pos)
 			return -EBADMSG;
 		r = found.flags & SH_RECORD_SKIP ? 0 :
@@ -70,6 +75,16 @@ static int copy_span(struct shmq_consumer *c, struct cursor *at, uint64_t end)
 		at->seq += found.count;
 	}
 	return 0;
+}
+
+/* After all from pos on has been read: was it written over meanwhile? */
+static bool overtaken(const struct segment *seg, const struct rings *rings,
+		      uint64_t pos)
+{
+	/* edge LAP: pairs with cursor_swap, claim_single */
+	atomic_thread_fence(memory_order_acquire);
+	return pos < rings->reach.first ||
+	       rings_overtaken(rings, pos, cursor_pos(&seg->control->tail));
 }
 
 /* What was adopted becomes what waits to be given out, as far as it is there. */
@@ -85,14 +100,14 @@ static int fetch(struct shmq_consumer *c, const struct adoption *a)
 		int r;
 
 		copies->pending_n = copies->next = 0;
-		r = copy_span(c, &here, a->end);
-		if (!copies_overtaken(c, at.pos)) {
+		r = copy_span(c, a->rings, &here, a->end);
+		if (!overtaken(c->ep.seg, a->rings, at.pos)) {
 			/* No memory: the rest goes down with its span. */
 			if (r)
 				count_lost(copies, behind - here.seq);
 			return r;
 		}
-		if (!shmqi_bounds_oldest(c->ep.seg, &c->ring, laps, &to))
+		if (!shmqi_bounds_oldest(c->ep.seg, a->rings, laps, &to))
 			return -EBADMSG;
 		if (to.pos >= a->end)
 			break;
@@ -177,26 +192,22 @@ static int64_t give_out(struct shmq_consumer *c, const struct wanted *w)
 	return w->msgs ? (int64_t)n : (int64_t)msg->len;
 }
 
-/* 1: there is something to give out; 0: there are no spans; or an error. */
-static int adopt(struct shmq_consumer *c)
+/* Under lock, as below. */
+static int adopt_once(struct shmq_consumer *c, const struct rings *rings)
 {
 	struct segment *seg = c->ep.seg;
 	/* edge RETURN */
 	uint64_t returns = load_acquire(&c->group->returns);
-	const struct rings rings = rings_of_one(&c->ring);
 	struct adoption a = {
-		.rings = &rings,
+		.rings = rings,
 		.group = c->group_index,
 		.to = c->ep.index,
 		.first_slot = c->first_slot,
 		.slots = c->slots,
 		.whole = true,
 	};
-	int r;
+	int r = shmqi_returned_adopt(seg, &a);
 
-	pthread_mutex_lock(&seg->lock);
-	r = shmqi_returned_adopt(seg, &a);
-	pthread_mutex_unlock(&seg->lock);
 	if (r == 0)
 		c->returns_seen = returns;
 	if (r <= 0)
@@ -208,6 +219,25 @@ static int adopt(struct shmq_consumer *c)
 		return r ? r : 1;
 	claim_done(&c->claims[--c->slots]);
 	return r ? r : 1;
+}
+
+/* 1: there is something to give out; 0: there are no spans; or an error. */
+static int adopt(struct shmq_consumer *c)
+{
+	struct segment *seg = c->ep.seg;
+	struct rings rings;
+	int r;
+
+	pthread_mutex_lock(&seg->lock);
+	r = shmqi_policy_number(seg, c->group_index);
+	if (!r)
+		r = views_error(shmqi_views_get(seg, false, &rings));
+	if (!r) {
+		r = adopt_once(c, &rings);
+		shmqi_views_let(seg);
+	}
+	pthread_mutex_unlock(&seg->lock);
+	return r;
 }
 
 int64_t shmqi_copies_adopt(struct shmq_consumer *c, const struct wanted *w)

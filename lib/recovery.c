@@ -10,6 +10,7 @@
 #include "group.h"
 #include "lease.h"
 #include "members.h"
+#include "policy.h"
 #include "recovery.h"
 #include "returned.h"
 #include "views.h"
@@ -121,9 +122,8 @@ static int finish_producer(struct segment *seg, uint32_t index)
 
 	if (r)
 		return r;
-	r = geometry_serial(&seg->geo) ?
-		    finish_single_producer(seg, &rings, index) :
-		    finish_claimed(seg, &rings, index);
+	r = policy_serial(seg) ? finish_single_producer(seg, &rings, index) :
+				 finish_claimed(seg, &rings, index);
 	shmqi_views_let(seg);
 	if (!r)
 		/* edge STATE */
@@ -274,7 +274,7 @@ static bool may_cover(const struct segment *seg, struct sh_member *member,
 	struct sh_claim *claim = &member->claims[0];
 
 	*word = claim_word(pos, SH_CLAIM_OWNED);
-	if (geometry_serial(&seg->geo))
+	if (policy_serial(seg))
 		return true;
 	/* edges ANNOUNCE, DONE */
 	*word = load_acquire(&claim->word);
@@ -306,8 +306,7 @@ static int look_for_claim(struct segment *seg, uint64_t pos, bool *found)
 /* A single producer numbers the tail after it has stamped. */
 static bool is_overdue(const struct segment *seg, uint64_t seq)
 {
-	return geometry_serial(&seg->geo) &&
-	       cursor_load(&seg->control->tail).seq > seq;
+	return policy_serial(seg) && cursor_load(&seg->control->tail).seq > seq;
 }
 
 int shmqi_recover_claim_at(struct segment *seg, const struct ring *ring,

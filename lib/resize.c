@@ -24,6 +24,7 @@
 #include "handle.h"
 #include "lease.h"
 #include "members.h"
+#include "policy.h"
 #include "recovery.h"
 #include "room.h"
 #include "storage.h"
@@ -39,9 +40,6 @@ static int check(const struct shmq *q, uint64_t *capacity)
 		return -EBADF;
 	if (q->seg->journal)
 		return shmqi_error_say(-EOPNOTSUPP, "a journal has no size");
-	if (q->seg->geo.flags & SHMQ_OVERWRITE)
-		return shmqi_error_say(-EOPNOTSUPP,
-				       "an overwriting queue keeps its size");
 	return shmqi_format_capacity(capacity, q->seg->geo.flags);
 }
 
@@ -157,8 +155,10 @@ static int change(struct segment *seg, uint64_t capacity)
 	struct ring_table table;
 	int r = shmqi_rings_settled(seg, &table);
 
+	pthread_mutex_lock(&seg->lock);
 	if (!r)
 		r = shmqi_views_give_back(seg, true);
+	pthread_mutex_unlock(&seg->lock);
 	if (!r)
 		r = shmqi_rings_read(seg, &table);
 	if (r)
@@ -170,25 +170,23 @@ static int change(struct segment *seg, uint64_t capacity)
 	return r ? r : shmqi_rings_settled(seg, &table);
 }
 
-/* Under lock. */
+/* Nothing here holds up the other threads that join or leave for long. */
 static int resize(struct segment *seg, uint64_t capacity)
 {
-	int r = shmqi_groups_mend(seg);
+	int r;
 
+	pthread_mutex_lock(&seg->lock);
+	r = shmqi_groups_mend(seg);
 	/* The dead hold the old ring. */
 	if (r >= 0)
 		r = shmqi_recover_all(seg);
-	if (r < 0)
-		return r;
-	for (int look = 0;; look++) {
-		r = shmqi_lease_take(seg->lease_fd, SH_LEASE_RINGS);
-		if (r != -EBUSY || !shmqi_lease_let_pass(look))
-			break;
-	}
+	pthread_mutex_unlock(&seg->lock);
+	if (r >= 0)
+		r = shmqi_members_hold(seg, &seg->resizing, SH_LEASE_RINGS);
 	if (r)
 		return r;
 	r = change(seg, capacity);
-	shmqi_lease_drop(seg->lease_fd, SH_LEASE_RINGS);
+	shmqi_members_let(seg, &seg->resizing, SH_LEASE_RINGS);
 	shmqi_bell_ring(seg, &seg->control->send);
 	return r;
 }
@@ -236,7 +234,8 @@ static void pass_marks(struct segment *seg)
 {
 	struct rings rings;
 
-	if (shmqi_views_get(seg, false, &rings))
+	/* Where a group was overtaken there is nothing to pass. */
+	if (policy_now(seg) || shmqi_views_get(seg, false, &rings))
 		return;
 	for (uint32_t i = 0; i < seg->geo.max_groups; i++)
 		pass_mark(seg, i, &rings);
@@ -290,16 +289,6 @@ static int finish(struct segment *seg)
 	return r;
 }
 
-static int resize_locked(struct segment *seg, uint64_t capacity)
-{
-	int r;
-
-	pthread_mutex_lock(&seg->lock);
-	r = resize(seg, capacity);
-	pthread_mutex_unlock(&seg->lock);
-	return r;
-}
-
 int shmq_resize(struct shmq *q, uint64_t capacity)
 {
 	KEEP_ERRNO;
@@ -307,13 +296,13 @@ int shmq_resize(struct shmq *q, uint64_t capacity)
 
 	if (r)
 		return r;
-	r = resize_locked(q->seg, capacity);
+	r = resize(q->seg, capacity);
 	if (r == -EBUSY) {
 		/* Perhaps only the last one was not finished. */
 		r = finish(q->seg);
 		shmqi_error_clear();
 		if (!r)
-			r = resize_locked(q->seg, capacity);
+			r = resize(q->seg, capacity);
 	}
 	if (r)
 		return r;

@@ -24,6 +24,7 @@
 #include "cursor.h"
 #include "lease.h"
 #include "members.h"
+#include "policy.h"
 #include "returned.h"
 
 static uint64_t origin(uint32_t member, unsigned slot)
@@ -195,7 +196,7 @@ bool shmqi_returned_settle(struct segment *seg, uint32_t index)
 		else
 			held = true;
 	}
-	if (held && seg->geo.flags & SHMQ_OVERWRITE)
+	if (held && policy_copies(member))
 		count_again(claims, slots);
 	return held;
 }
@@ -235,10 +236,15 @@ static int measure(struct adoption *a, uint64_t pos, uint64_t end)
 	return 0;
 }
 
-/* Only of a queue that overwrites, which has one ring. */
-static int check_whole(const struct adoption *a)
+/* Of who copied; perhaps more than the ring, which may be over it by now. */
+static int check_whole(const struct segment *seg, const struct adoption *a,
+		       struct sh_claim *claim)
 {
-	return a->end <= a->pos || a->end - a->pos > a->rings->high.mask + 1 ?
+	uint64_t numbers = claim_numbers(claim);
+
+	return a->end <= a->pos || a->end > cursor_pos(&seg->control->tail) ||
+			       !numbers ||
+			       numbers > (a->end - a->pos) / SH_LINE ?
 		       -EBADMSG :
 		       0;
 }
@@ -271,18 +277,20 @@ static bool lowest_slot(const struct segment *seg, uint32_t index,
 }
 
 /*
- * The lowest span of the group from position from on, or an entry without any,
+ * The lowest span of its group, in place or not as it wants it, from position
+ * from on, or an entry without any,
  * which only wants to be freed. What others change meanwhile is noticed under
  * the lease.
  */
-static bool lowest_returned(const struct segment *seg, uint32_t group,
+static bool lowest_returned(const struct segment *seg, const struct adoption *a,
 			    uint64_t from, struct found_slot *lowest)
 {
 	struct found_slot slot;
 	bool any = false;
 
 	for (uint32_t i = 0; i < shmqi_member_top(seg); i++) {
-		if (!is_returned(seg, i, group))
+		if (!is_returned(seg, i, a->group) ||
+		    policy_copies(member_at(seg, i)) != a->whole)
 			continue;
 		if (!lowest_slot(seg, i, &slot))
 			slot = (struct found_slot){ i, 0, UINT64_MAX };
@@ -325,7 +333,7 @@ static int adopt_slot(struct segment *seg, struct adoption *a,
 		return 0;
 	a->pos = from->pos;
 	a->end = load_relaxed(&claim->end);
-	r = a->whole ? check_whole(a) : measure(a, a->pos, a->end);
+	r = a->whole ? check_whole(seg, a, claim) : measure(a, a->pos, a->end);
 	if (r)
 		return r;
 	if (a->slots == SH_CLAIMS)
@@ -344,7 +352,8 @@ static int adopt_from(struct segment *seg, struct adoption *a,
 	struct found_slot rest;
 	int r = 0;
 
-	if (!is_returned(seg, from->member, a->group))
+	if (!is_returned(seg, from->member, a->group) ||
+	    policy_copies(member_at(seg, from->member)) != a->whole)
 		return 0;
 	if (shmqi_returned_settle(seg, from->member))
 		r = adopt_slot(seg, a, from);
@@ -363,7 +372,7 @@ int shmqi_returned_adopt(struct segment *seg, struct adoption *a)
 	int r = 0;
 
 	for (uint64_t i = (uint64_t)seg->geo.member_entries * SH_CLAIMS;
-	     i && !r && lowest_returned(seg, a->group, from, &slot); i--) {
+	     i && !r && lowest_returned(seg, a, from, &slot); i--) {
 		int64_t lease = SH_LEASE_MEMBER + slot.member;
 
 		if (shmqi_lease_take(seg->lease_fd, lease)) {
@@ -450,7 +459,8 @@ static bool take_returned(struct segment *seg, uint32_t index)
 
 static bool same_group(struct sh_member *a, struct sh_member *b)
 {
-	return load_relaxed(&a->group) == load_relaxed(&b->group);
+	return load_relaxed(&a->group) == load_relaxed(&b->group) &&
+	       policy_copies(a) == policy_copies(b);
 }
 
 void shmqi_returned_compact(struct segment *seg)

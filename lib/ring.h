@@ -20,6 +20,7 @@ struct ring {
 	uint64_t cookie;
 	uint64_t max_message;
 	uint64_t number; /* in the table of rings; of a journal, the segment */
+	uint64_t from;   /* its first position */
 	bool sealed;     /* records carry a seal: a journal */
 };
 
@@ -31,6 +32,7 @@ struct reach {
 	uint64_t from;
 	uint64_t low;
 	uint64_t high;
+	uint64_t first; /* below this nothing is in either */
 };
 
 /* May all from lowest to tail be in the rings at once? */
@@ -55,7 +57,8 @@ static inline uint64_t reach_floor(const struct reach *reach, uint64_t tail)
 		bytes = reach->high;
 	else if (tail > reach->from)
 		end = reach->from;
-	return end > bytes ? end - bytes : 0;
+	end = end > bytes ? end - bytes : 0;
+	return end > reach->first ? end : reach->first;
 }
 
 struct segment;
@@ -89,7 +92,9 @@ static inline struct rings rings_of_one(const struct ring *ring)
 {
 	uint64_t bytes = ring->mask + 1;
 
-	return (struct rings){ { 0, bytes, bytes }, *ring, *ring, NULL, false };
+	return (struct rings){
+		{ 0, bytes, bytes, ring->from }, *ring, *ring, NULL, false
+	};
 }
 
 /* With the tail here, has somebody claimed the place of pos anew? */

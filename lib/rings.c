@@ -7,6 +7,7 @@
 
 #include "cursor.h"
 #include "error.h"
+#include "policy.h"
 #include "room.h"
 #include "rings.h"
 
@@ -136,26 +137,50 @@ int shmqi_rings_read(const struct segment *seg, struct ring_table *table)
 }
 
 /*
- * The newest ring is there, and nobody knows from where on. Limits that were
- * computed by who did not know of it yet are no higher than what is promised
- * now and a lap of the ring before: what is promised never falls. Those who
- * know of it compute no limit before this is decided.
+ * The lowest position that no producer may write in the ring before; the tail
+ * is read. What was computed by who did not know of the new ring yet is no
+ * higher than what is promised now and a lap of the ring before: what is
+ * promised never falls. Where that would skip messages that are kept for
+ * nobody, producers have said how far they may go.
+ */
+static bool find_beginning(const struct segment *seg, uint64_t tail,
+			   const struct ring_place *before, uint64_t *from)
+{
+	uint64_t lowest, granted;
+
+	if (!policy_now(seg)) {
+		if (!shmqi_room_promised(seg, tail, &lowest))
+			return false;
+		*from = lowest + before->capacity;
+		return true;
+	}
+	if (!shmqi_room_open(seg, tail, &lowest))
+		return false;
+	granted = shmqi_room_granted(seg, tail);
+	*from = (lowest > before->from ? lowest : before->from) +
+		before->capacity;
+	if (*from > granted)
+		*from = granted;
+	return true;
+}
+
+/*
+ * The newest ring is there, and nobody knows from where on. Those who know of
+ * it compute no limit before this is decided.
  */
 static int decide(const struct segment *seg, const struct ring_table *t)
 {
 	struct sh_ring *sh = &seg->control->rings[t->newest % SH_RINGS];
 	struct ring_place place = *ring_place(t, t->newest);
 	struct pair undecided, decided;
-	uint64_t tail, lowest;
 
 	undecided.lo = place.from;
 	undecided.hi = hash_of(&seg->geo, t->newest, &place);
 	/* After we have seen the ring: see look_for_lowest. */
 	full_fence();
-	tail = cursor_pos(&seg->control->tail);
-	if (!shmqi_room_promised(seg, tail, &lowest))
+	if (!find_beginning(seg, cursor_pos(&seg->control->tail),
+			    ring_place(t, t->newest - 1), &place.from))
 		return -EBADMSG;
-	place.from = lowest + ring_place(t, t->newest - 1)->capacity;
 	if (place.from > SH_POS_MAX)
 		place.from = SH_POS_MAX;
 	decided.lo = place.from;
@@ -191,11 +216,13 @@ struct reach shmqi_rings_reach_of(const struct ring_table *t)
 	uint64_t high = ring_place(t, last)->capacity;
 
 	if (t->segment_bytes)
-		return (struct reach){ 0, JOURNAL_REACH, JOURNAL_REACH };
+		return (struct reach){ 0, JOURNAL_REACH, JOURNAL_REACH, 0 };
 	if (last == t->oldest)
-		return (struct reach){ 0, high, high };
+		return (struct reach){ 0, high, high,
+				       ring_place(t, last)->from };
 	return (struct reach){ ring_place(t, last)->from,
-			       ring_place(t, last - 1)->capacity, high };
+			       ring_place(t, last - 1)->capacity, high,
+			       ring_place(t, last - 1)->from };
 }
 
 int shmqi_rings_reach(const struct segment *seg, struct reach *reach)

@@ -10,14 +10,20 @@
  *  - slot 0 before the others, the others upwards: a consumer copies slot 0 up
  *    before it claims again. Spans that move between members (returned.c)
  *    count in control.moves, and then everything is read again.
+ *
+ * Under a policy that overwrites (policy.h) only groups count that have a
+ * consumer which receives in place. Under one that keeps again, a group that
+ * was overtaken holds what is still there, and claims that were hold nothing.
  */
 #include "config.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "cursor.h"
 #include "group.h"
 #include "members.h"
+#include "policy.h"
 #include "rings.h"
 #include "room.h"
 
@@ -40,28 +46,6 @@ static void look_at_claim(const struct segment *seg, struct sh_cursor *cursor,
 		lower(lowest, claim_pos(word));
 }
 
-static void look_at_consumer(const struct segment *seg, uint32_t index,
-			     uint64_t *lowest)
-{
-	struct sh_member *member = member_at(seg, index);
-	/* Once: what is checked is what is used. */
-	uint32_t group = load_relaxed(&member->group);
-	uint64_t word;
-	unsigned slots;
-
-	if (group >= seg->geo.max_groups || !group_used(seg, group))
-		return;
-	look_at_claim(seg, &seg->groups[group].cursor, index, lowest);
-	slots = shmqi_member_slots(member);
-	for (unsigned k = 1; k < slots; k++) {
-		/* edges ANNOUNCE, DONE */
-		word = load_acquire(&member->claims[k].word);
-		if (claim_state(word) == SH_CLAIM_OWNED ||
-		    claim_state(word) == SH_CLAIM_ADOPTING)
-			lower(lowest, claim_pos(word));
-	}
-}
-
 /* What one look is to leave out. */
 struct look {
 	uint32_t except; /* a group, or NO_GROUP */
@@ -69,40 +53,140 @@ struct look {
 	bool making;     /* groups that are being made count */
 };
 
+/* One look, and what it goes by. */
+struct pass {
+	const struct look *look;
+	uint64_t policy;
+	uint64_t floor;               /* nothing below this is there */
+	bool in_place[SH_GROUPS_MAX]; /* overwriting: groups that count */
+};
+
+static void look_at_span(const struct pass *pass, struct sh_member *member,
+			 uint64_t pos, uint64_t *lowest)
+{
+	/* Of private copies; then what is below is gone, or may go. */
+	if (pass->policy && policy_copies(member) &&
+	    (policy_overwrites(pass->policy) || pos < pass->floor))
+		return;
+	lower(lowest, pos);
+}
+
+static void look_at_consumer(const struct segment *seg, const struct pass *pass,
+			     uint32_t index, uint64_t *lowest)
+{
+	struct sh_member *member = member_at(seg, index);
+	/* Once: what is checked is what is used. */
+	uint32_t group = load_relaxed(&member->group);
+	uint64_t word, pos = UINT64_MAX;
+	unsigned slots;
+
+	if (group >= seg->geo.max_groups || !group_used(seg, group))
+		return;
+	look_at_claim(seg, &seg->groups[group].cursor, index, &pos);
+	if (pos != UINT64_MAX)
+		look_at_span(pass, member, pos, lowest);
+	slots = shmqi_member_slots(member);
+	for (unsigned k = 1; k < slots; k++) {
+		/* edges ANNOUNCE, DONE */
+		word = load_acquire(&member->claims[k].word);
+		if (claim_state(word) == SH_CLAIM_OWNED ||
+		    claim_state(word) == SH_CLAIM_ADOPTING)
+			look_at_span(pass, member, claim_pos(word), lowest);
+	}
+}
+
 bool shmqi_room_open(const struct segment *seg, uint64_t tail, uint64_t *lowest)
 {
+	struct reach reach;
+
 	*lowest = tail;
 	for (uint32_t i = 0; i < shmqi_member_top(seg); i++)
 		/* edge STATE */
 		if (load_acquire(&member_at(seg, i)->state) ==
 		    SH_MEMBER_PRODUCER)
 			look_at_claim(seg, &seg->control->tail, i, lowest);
-	return tail - *lowest <= seg->geo.capacity;
+	return !shmqi_rings_reach(seg, &reach) &&
+	       reach_holds(&reach, *lowest, tail);
+}
+
+uint64_t shmqi_room_granted(const struct segment *seg, uint64_t tail)
+{
+	uint64_t highest = tail;
+
+	for (uint32_t i = 0; i < shmqi_member_top(seg); i++) {
+		struct sh_member *member = member_at(seg, i);
+		uint64_t granted;
+
+		/* edge STATE */
+		if (load_acquire(&member->state) != SH_MEMBER_PRODUCER)
+			continue;
+		/* Relaxed: stored before a fence, read after one. */
+		granted = load_relaxed(&member->claims[1].end);
+		if (granted > highest)
+			highest = granted;
+	}
+	return (highest + SH_LINE - 1) & ~(uint64_t)(SH_LINE - 1);
+}
+
+/* The groups of which some consumer receives in place. False: none. */
+static bool find_in_place(const struct segment *seg, bool *in_place)
+{
+	bool any = false;
+
+	for (uint32_t i = 0; i < shmqi_member_top(seg); i++) {
+		struct sh_member *member = member_at(seg, i);
+		uint32_t group = load_relaxed(&member->group);
+
+		/* edge STATE */
+		if (load_acquire(&member->state) != SH_MEMBER_CONSUMER ||
+		    group >= SH_GROUPS_MAX || policy_copies(member))
+			continue;
+		any = in_place[group] = true;
+	}
+	return any;
+}
+
+bool shmqi_room_pending(const struct segment *seg)
+{
+	bool in_place[SH_GROUPS_MAX];
+
+	return policy_overwrites(policy_now(seg)) &&
+	       find_in_place(seg, in_place);
 }
 
 static uint64_t look_once(const struct segment *seg, uint64_t tail,
-			  const struct look *view, const struct reach *reach)
+			  const struct pass *pass)
 {
-	uint64_t floor = view->making ? reach_floor(reach, tail) : UINT64_MAX;
-	uint64_t lowest = shmqi_group_lowest(seg, tail, view->except, floor);
+	const struct group_choice choice = {
+		.except = pass->look->except,
+		.making = pass->look->making,
+		.floor = pass->floor,
+		.lapped = pass->policy != 0,
+		.only = policy_overwrites(pass->policy) ? pass->in_place : NULL,
+	};
+	uint64_t lowest = shmqi_group_lowest(seg, tail, &choice);
 
 	for (uint32_t i = 0; i < shmqi_member_top(seg); i++) {
 		/* edge STATE */
 		uint32_t state = load_acquire(&member_at(seg, i)->state);
 
 		if (state == SH_MEMBER_CONSUMER || state == SH_MEMBER_RETURNED)
-			look_at_consumer(seg, i, &lowest);
-		else if (state == SH_MEMBER_PRODUCER && view->producers)
+			look_at_consumer(seg, pass, i, &lowest);
+		else if (state == SH_MEMBER_PRODUCER && pass->look->producers)
 			look_at_claim(seg, &seg->control->tail, i, &lowest);
 	}
 	return lowest;
 }
 
-static bool look_for_lowest(const struct segment *seg, uint64_t tail,
-			    const struct look *view, uint64_t *lowest)
+static bool look_for_lowest(const struct segment *seg, uint64_t policy,
+			    uint64_t tail, const struct look *look,
+			    uint64_t *lowest)
 {
+	struct pass pass;
 	struct reach reach;
 
+	pass.look = look;
+	pass.policy = policy;
 	for (int i = 0; i < LOOKS; i++) {
 		/* edge MOVE: pairs with span_move, place_group */
 		uint64_t moves = load_acquire(&seg->control->moves);
@@ -110,7 +194,12 @@ static bool look_for_lowest(const struct segment *seg, uint64_t tail,
 		/* After the tail was read, and before the groups are. */
 		if (shmqi_rings_reach(seg, &reach))
 			return false;
-		*lowest = look_once(seg, tail, view, &reach);
+		pass.floor = reach_floor(&reach, tail);
+		if (policy_overwrites(policy)) {
+			memset(pass.in_place, 0, sizeof(pass.in_place));
+			find_in_place(seg, pass.in_place);
+		}
+		*lowest = look_once(seg, tail, &pass);
 		/* Who let go what was seen to be free need not have seen the
 		 * group that was made meanwhile: place_group has the other
 		 * fence. */
@@ -126,7 +215,7 @@ bool shmqi_room_lowest(const struct segment *seg, uint64_t tail,
 {
 	static const struct look all = { NO_GROUP, true, true };
 
-	return look_for_lowest(seg, tail, &all, lowest);
+	return look_for_lowest(seg, policy_now(seg), tail, &all, lowest);
 }
 
 bool shmqi_room_promised(const struct segment *seg, uint64_t tail,
@@ -134,7 +223,7 @@ bool shmqi_room_promised(const struct segment *seg, uint64_t tail,
 {
 	static const struct look promised = { NO_GROUP, true, false };
 
-	return look_for_lowest(seg, tail, &promised, lowest);
+	return look_for_lowest(seg, policy_now(seg), tail, &promised, lowest);
 }
 
 static void measure(const struct ring_table *table, uint64_t tail,
@@ -156,20 +245,23 @@ static void measure(const struct ring_table *table, uint64_t tail,
 		room->limit = room->turn;
 }
 
-int shmqi_room_look(const struct segment *seg, uint64_t tail, struct room *room)
+int shmqi_room_look(const struct segment *seg, uint64_t policy, uint64_t tail,
+		    struct room *room)
 {
+	static const struct look all = { NO_GROUP, true, true };
 	struct ring_table table;
 	uint64_t lowest;
 
 	for (int i = 0; i < LOOKS; i++) {
 		if (shmqi_rings_settled(seg, &table) ||
-		    !shmqi_room_lowest(seg, tail, &lowest))
+		    !look_for_lowest(seg, policy, tail, &all, &lowest))
 			return -EBADMSG;
 		/* Who makes a ring relies on limits like this one. The fence
 		 * was passed after the claims were looked at. */
 		if (!shmqi_rings_same(seg, &table))
 			continue;
 		measure(&table, tail, lowest, room);
+		room->newest = table.newest;
 		return 0;
 	}
 	return -EBADMSG;
@@ -180,7 +272,7 @@ bool shmqi_room_kept(const struct segment *seg, uint64_t tail, uint32_t except,
 {
 	const struct look received = { except, false, true };
 
-	return look_for_lowest(seg, tail, &received, lowest);
+	return look_for_lowest(seg, policy_now(seg), tail, &received, lowest);
 }
 
 bool shmqi_room_consumers(const struct segment *seg)

@@ -8,7 +8,8 @@
 /*
  * The lowest position that some group has not received or some member still
  * holds; if there is none, the given tail. It never falls, so lowest + capacity
- * may be kept as a limit. False: damage.
+ * may be kept as a limit. What producers may write over, by the policy in
+ * force, does not count, nor what they have written over. False: damage.
  */
 bool shmqi_room_lowest(const struct segment *seg, uint64_t tail,
 		       uint64_t *lowest);
@@ -22,23 +23,30 @@ bool shmqi_room_promised(const struct segment *seg, uint64_t tail,
 
 /* How far a producer may write, and in which ring. */
 struct room {
-	uint64_t limit; /* positions below it may be written */
-	uint64_t ring;  /* the number of the tail's ring */
-	uint64_t turn;  /* a newer ring begins here, not below the tail;
+	uint64_t limit;  /* positions below it may be written */
+	uint64_t ring;   /* the number of the tail's ring */
+	uint64_t turn;   /* a newer ring begins here, not below the tail;
 			   UINT64_MAX: there is none */
+	uint64_t newest; /* the number of the newest ring that was known */
 };
 
-/* For a producer at the tail. 0 or -EBADMSG. */
-int shmqi_room_look(const struct segment *seg, uint64_t tail,
+/* For a producer at the tail that follows this policy. 0 or -EBADMSG. */
+int shmqi_room_look(const struct segment *seg, uint64_t policy, uint64_t tail,
 		    struct room *room);
 
 /* The same for consumers only, and without one group. */
 bool shmqi_room_kept(const struct segment *seg, uint64_t tail, uint32_t except,
 		     uint64_t *lowest);
 
-/* For an overwriting queue: the lowest open claim of a producer, or the tail. */
+/* The lowest open claim of a producer, or the tail. False: damage. */
 bool shmqi_room_open(const struct segment *seg, uint64_t tail,
 		     uint64_t *lowest);
+
+/* How far producers have said that they may go; at least to the tail. */
+uint64_t shmqi_room_granted(const struct segment *seg, uint64_t tail);
+
+/* Does a consumer receive in place that the policy in force overwrites? */
+bool shmqi_room_pending(const struct segment *seg);
 
 /* Is there any consumer, alive or dead? */
 bool shmqi_room_consumers(const struct segment *seg);

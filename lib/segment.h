@@ -50,6 +50,8 @@ struct segment {
 	 */
 	pthread_mutex_t lock;
 	unsigned turning;            /* resizers that act as a producer */
+	bool resizing;               /* one of us holds SH_LEASE_RINGS */
+	bool setting;                /* likewise SH_LEASE_ATTRIBUTES */
 	struct view *views;          /* the rings that are mapped: views.h */
 	struct endpoint **endpoints; /* by member entry: ours, or NULL */
 	struct chime **chimes;       /* likewise: of those who have one */

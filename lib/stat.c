@@ -15,6 +15,7 @@
 #include "groups.h"
 #include "handle.h"
 #include "members.h"
+#include "policy.h"
 #include "recovery.h"
 #include "views.h"
 
@@ -102,11 +103,13 @@ static int places(struct segment *seg, uint32_t group, struct cursor *at,
 static uint64_t lag_bytes(const struct segment *seg, const struct cursor *at,
 			  const struct cursor *tail)
 {
-	uint64_t bytes = tail->pos - at->pos;
+	uint64_t bytes = tail->pos - at->pos, there;
+	struct reach reach;
 
-	return seg->geo.flags & SHMQ_OVERWRITE && bytes > seg->geo.capacity ?
-		       seg->geo.capacity :
-		       bytes;
+	if (!policy_now(seg) || shmqi_rings_reach(seg, &reach))
+		return bytes;
+	there = tail->pos - reach_floor(&reach, tail->pos);
+	return bytes < there ? bytes : there;
 }
 
 static bool is_alive(struct segment *seg, uint32_t index)
@@ -145,7 +148,9 @@ int shmq_stat(struct shmq *q, struct shmq_stat *st)
 	r = newest_capacity(seg, &s.capacity_bytes);
 	if (r)
 		return r;
-	s.flags = seg->geo.flags;
+	s.flags = seg->geo.flags & ~(uint64_t)SHMQ_OVERWRITE;
+	if (policy_overwrites(policy_now(seg)))
+		s.flags |= SHMQ_OVERWRITE;
 	s.sent_messages = tail.seq;
 	s.stalls = load_relaxed(&seg->control->stalls);
 	s.recoveries = load_relaxed(&seg->control->recoveries);
@@ -218,13 +223,13 @@ static uint64_t producer_claim(const struct segment *seg,
 }
 
 /* Held records keep their stamps, and the stamp has the number. */
-static uint64_t held_seq(struct segment *seg, struct sh_claim *claim,
-			 uint64_t pos)
+static uint64_t held_seq(struct segment *seg, bool copies,
+			 struct sh_claim *claim, uint64_t pos)
 {
 	struct rings rings;
 	uint64_t seq;
 
-	if (seg->geo.flags & SHMQ_OVERWRITE)
+	if (copies)
 		return load_relaxed(&claim->seq);
 	if (!look_into(seg, &rings))
 		return 0;
@@ -239,6 +244,7 @@ static uint64_t consumer_claims(struct segment *seg, uint32_t group,
 	struct sh_member *member = member_at(seg, index);
 	struct sh_cursor *cursor = &seg->groups[group].cursor;
 	struct sh_claim *claims = member->claims;
+	bool copies = policy_copies(member);
 	uint64_t first = 0, word;
 
 	if (claim_state(load_acquire(&claims[0].word)) == SH_CLAIM_SERIAL) {
@@ -250,7 +256,7 @@ static uint64_t consumer_claims(struct segment *seg, uint32_t group,
 	} else if (shmqi_claim_look(cursor, &claims[0], index, &word) ==
 		   CLAIM_HELD) {
 		add_claim(info, claim_pos(word), load_relaxed(&claims[0].end),
-			  held_seq(seg, &claims[0], claim_pos(word)));
+			  held_seq(seg, copies, &claims[0], claim_pos(word)));
 		first = word;
 	}
 	for (unsigned k = 1; k < shmqi_member_slots(member); k++) {
@@ -258,10 +264,23 @@ static uint64_t consumer_claims(struct segment *seg, uint32_t group,
 		if (claim_state(word) != SH_CLAIM_OWNED)
 			continue;
 		add_claim(info, claim_pos(word), load_relaxed(&claims[k].end),
-			  held_seq(seg, &claims[k], claim_pos(word)));
+			  held_seq(seg, copies, &claims[k], claim_pos(word)));
 		first = first ? first : word;
 	}
 	return first;
+}
+
+/* Has it still to follow the policy? Who copies is right under either. */
+static bool is_pending(const struct segment *seg, struct sh_member *member,
+		       uint32_t state)
+{
+	uint64_t policy = policy_now(seg);
+
+	if (state == SH_MEMBER_PRODUCER)
+		/* edge POLICY: pairs with shmqi_policy_follow_producing */
+		return load_acquire(&member->policy) != (uint32_t)policy;
+	return state == SH_MEMBER_CONSUMER && policy_overwrites(policy) &&
+	       !policy_copies(member);
 }
 
 static void describe(struct segment *seg, uint32_t index, uint32_t state,
@@ -282,7 +301,8 @@ static void describe(struct segment *seg, uint32_t index, uint32_t state,
 	info->alive = state != SH_MEMBER_RETURNED && is_alive(seg, index);
 	/* edge EPOCH: pairs with epoch_enter; for people */
 	info->reads = load_acquire(&member->epoch) & 1;
-	if (state == SH_MEMBER_PRODUCER && geometry_serial(&seg->geo)) {
+	info->pending = is_pending(seg, member, state);
+	if (state == SH_MEMBER_PRODUCER && policy_serial(seg)) {
 		word = single_producer_claim(seg, info);
 	} else if (state == SH_MEMBER_PRODUCER) {
 		word = producer_claim(seg, member, index, info);

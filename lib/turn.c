@@ -3,9 +3,14 @@
 #include "config.h"
 
 #include "lease.h"
+#include "policy.h"
 #include "room.h"
 #include "turn.h"
 #include "views.h"
+
+/* Swaps lost to others in a row; and rings that came. */
+#define SWAPS 100000
+#define RINGS 1000
 
 int shmqi_turn_follow(struct shmq_producer *p, uint64_t pos)
 {
@@ -48,40 +53,58 @@ int shmqi_turn_take(struct shmq_producer *p, struct cursor c)
 
 int shmqi_claim_find_room_single(struct shmq_producer *p, uint64_t span)
 {
-	for (;;) {
-		int r = shmqi_claim_find_room(p, p->at.pos, p->at.pos + span);
+	for (int i = 0; i < RINGS; i++) {
+		int r;
 
-		if (r != CLAIM_TURN)
+		shmqi_policy_follow_producing(p);
+		if (!p->single)
+			return CLAIM_MANY;
+		r = shmqi_claim_find_room(p, p->at, p->at.pos + span);
+		if (r == CLAIM_TURN)
+			r = shmqi_turn_take(p, p->at);
+		else if (p->single || r)
 			return r;
-		r = shmqi_turn_take(p, p->at);
-		if (r != -EAGAIN)
+		if (r && r != -EAGAIN)
 			return r;
 	}
+	/* There is no end of rings: somebody scribbles. */
+	return -EBADMSG;
+}
+
+/* One look. 0, -EAGAIN: look again; *hold: later; or an error. */
+static int turn_once(struct shmq_producer *p, bool *hold)
+{
+	struct cursor c = p->single ? p->at : cursor_load(&p->control->tail);
+	struct room room;
+	int r = shmqi_claim_look_for_room(p, c.pos, &room);
+
+	if (r || room.turn == UINT64_MAX)
+		return r;
+	p->turn = room.turn;
+	*hold = room.limit != room.turn;
+	r = *hold ? -EAGAIN : shmqi_turn_take(p, c);
+	if (!p->single)
+		claim_done(p->claim);
+	return r;
 }
 
 int shmqi_turn_now(struct shmq_producer *p)
 {
-	for (int look = 0;; look++) {
-		struct cursor c = p->single ? p->at :
-					      cursor_load(&p->control->tail);
-		struct room room;
-		int r = shmqi_claim_look_for_room(p, c.pos, &room);
+	int held = 0;
 
-		if (r)
-			return r;
-		if (room.turn == UINT64_MAX)
-			return 0;
-		p->turn = room.turn;
-		if (room.limit == room.turn)
-			r = shmqi_turn_take(p, c);
-		if (!p->single)
-			claim_done(p->claim);
-		if (r && r != -EAGAIN)
+	for (int i = 0; i < SWAPS; i++) {
+		bool hold = false;
+		int r;
+
+		shmqi_policy_follow_producing(p);
+		r = turn_once(p, &hold);
+		if (r != -EAGAIN)
 			return r;
 		/* A group that is being made holds the ring for a moment. */
-		if (room.limit != room.turn && !shmqi_lease_let_pass(look))
+		if (hold && !shmqi_lease_let_pass(held++))
 			return -EAGAIN;
 	}
+	return -EAGAIN;
 }
 
 int shmqi_turn_outgrown(struct shmq_producer *p, uint64_t len)

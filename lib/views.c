@@ -7,19 +7,11 @@
 
 #include <shmq.h>
 
-#include "cursor.h"
 #include "error.h"
 #include "journal.h"
 #include "lease.h"
 #include "map.h"
-#include "room.h"
-#include "storage.h"
 #include "views.h"
-
-static int64_t byte_of(uint64_t number)
-{
-	return SH_LEASE_RING + (int64_t)(number % SH_RINGS);
-}
 
 /* ----------------------------------------------------------------- mapping */
 
@@ -82,39 +74,38 @@ static void unmap_view(struct view *view)
 	free(view);
 }
 
-/* Find it, or make it. Whoever maps behind the file's end gets SIGBUS. */
-static int open_view(struct segment *seg, const struct ring_table *table,
-		     uint64_t number, bool writable, struct view **out)
+/* Find it, or make it. */
+static int prepare_view(struct segment *seg, const struct ring_table *table,
+			uint64_t number, struct view **out)
 {
 	const struct ring_place *place = ring_place(table, number);
 	struct view *view = find_view(seg, number, place);
-	struct stat st;
-	int r;
 
-	*out = view;
-	if (view && (writable ? view->write : view->read))
-		return 0;
-	if (fstat(seg->share_fd, &st) < 0)
-		return -errno;
-	if ((uint64_t)st.st_size < place->offset + place->capacity)
-		return shmqi_error_say(-EBADMSG, "the file is truncated");
 	if (!view) {
 		view = calloc(1, sizeof(*view));
 		if (!view)
 			return -ENOMEM;
 		view->number = number;
 		view->place = *place;
+		view->next = seg->views;
+		seg->views = view;
 	}
-	r = map_view(seg, view, writable);
-	if (*out)
-		return r;
-	if (r) {
-		free(view);
-		return r;
-	}
-	view->next = seg->views;
-	seg->views = *out = view;
+	*out = view;
 	return 0;
+}
+
+/* Whoever maps behind the file's end gets SIGBUS. */
+static int open_view(struct segment *seg, struct view *view, bool writable)
+{
+	struct stat st;
+
+	if (writable ? view->write : view->read)
+		return 0;
+	if (fstat(seg->share_fd, &st) < 0)
+		return -errno;
+	if ((uint64_t)st.st_size < view->place.offset + view->place.capacity)
+		return shmqi_error_say(-EBADMSG, "the file is truncated");
+	return map_view(seg, view, writable);
 }
 
 static struct ring ring_of_view(const struct segment *seg,
@@ -126,6 +117,7 @@ static struct ring ring_of_view(const struct segment *seg,
 		.cookie = seg->geo.cookie,
 		.max_message = shmqi_format_max_message(view->place.capacity),
 		.number = view->number,
+		.from = view->place.from,
 	};
 }
 
@@ -139,7 +131,7 @@ static int lease_view(struct segment *seg, struct view *view)
 	/* Where /proc is missing there is no description of our own. */
 	if (view->leased || seg->lease_fd < 0)
 		return 0;
-	r = shmqi_lease_share(seg->lease_fd, byte_of(view->number));
+	r = shmqi_lease_share(seg->lease_fd, view_byte(view->number));
 	view->leased = !r;
 	return r;
 }
@@ -148,10 +140,13 @@ static int get_ring(struct segment *seg, const struct ring_table *table,
 		    uint64_t number, bool writable, struct ring *ring)
 {
 	struct view *view;
-	int r = open_view(seg, table, number, writable, &view);
+	int r = prepare_view(seg, table, number, &view);
 
+	/* Before its pages are touched, which would fill them again. */
 	if (!r)
 		r = lease_view(seg, view);
+	if (!r)
+		r = open_view(seg, view, writable);
 	if (!r)
 		*ring = ring_of_view(seg, view, writable);
 	return r;
@@ -169,8 +164,10 @@ static int get_once(struct segment *seg, bool writable,
 		return r;
 	r = get_ring(seg, table, last - 1, writable, &rings->low);
 	/* Somebody gives it back, or was stopped at it: nothing is there. */
-	if (r == -EBUSY)
+	if (r == -EBUSY) {
 		rings->low = rings->high;
+		rings->reach.first = rings->reach.from;
+	}
 	return r == -EBUSY ? 0 : r;
 }
 
@@ -223,7 +220,7 @@ static bool used(const struct segment *seg, uint64_t number)
 	return false;
 }
 
-static bool read_here(const struct segment *seg, uint64_t number)
+bool shmqi_views_read_here(const struct segment *seg, uint64_t number)
 {
 	for (const struct endpoint *ep = seg->readers; ep; ep = ep->next_reader)
 		if (ep->ring == number)
@@ -244,8 +241,9 @@ void shmqi_views_let(struct segment *seg)
 	struct view **at = &seg->views, *view;
 
 	while ((view = *at)) {
-		if (view->leased && !read_here(seg, view->number)) {
-			shmqi_lease_drop(seg->lease_fd, byte_of(view->number));
+		if (view->leased && !shmqi_views_read_here(seg, view->number)) {
+			shmqi_lease_drop(seg->lease_fd,
+					 view_byte(view->number));
 			view->leased = false;
 		}
 		/* Not by what others say is gone: by what we do not use. */
@@ -275,13 +273,17 @@ static int enter_once(struct endpoint *ep, uint64_t pos, struct ring *ring)
 	r = shmqi_rings_read(seg, &table);
 	if (r)
 		return r;
-	number = ep->member ? ring_number(&table, pos) :
-			      ring_number_kept(&table, pos);
-	if (!writable) {
-		r = get_ring(seg, &table, number, false, ring);
+	number = ep->member && !ep->copies ? ring_number(&table, pos) :
+					     ring_number_kept(&table, pos);
+	/* Who prefaults must not fill a ring again that is being given back:
+	 * it has the lease while it maps. */
+	if (!writable || seg->geo.flags & SHMQ_PREFAULT) {
+		r = get_ring(seg, &table, number, writable, ring);
 		return r || unchanged(seg, &table) ? r : -EBUSY;
 	}
-	r = open_view(seg, &table, number, true, &view);
+	r = prepare_view(seg, &table, number, &view);
+	if (!r)
+		r = open_view(seg, view, true);
 	if (!r)
 		*ring = ring_of_view(seg, view, true);
 	return r;
@@ -295,8 +297,10 @@ int shmqi_views_enter(struct endpoint *ep, uint64_t pos, bool on_loan,
 
 		if (!r)
 			break;
-		if (r != -EBUSY || !shmqi_lease_let_pass(look))
+		if (r != -EBUSY || !shmqi_lease_let_pass(look)) {
+			shmqi_views_let(ep->seg);
 			return r == -EBUSY ? -EBADMSG : r;
+		}
 	}
 	ep->ring = ring->number;
 	if (!on_loan || ep->keeps > ep->ring)
@@ -335,80 +339,12 @@ void shmqi_views_remove_reader(struct endpoint *ep)
 	shmqi_views_let(ep->seg);
 }
 
-/* ------------------------------------------------------------- giving back */
-
-bool shmqi_views_changing(const struct segment *seg)
-{
-	return shmqi_lease_held(seg->lease_fd, SH_LEASE_RINGS);
-}
-
-bool shmqi_views_turning(const struct segment *seg)
-{
-	return seg->turning || shmqi_lease_held(seg->lease_fd, SH_LEASE_TURN);
-}
-
-/* All below the next ring has been received, released and written. */
-static bool left(const struct segment *seg, uint64_t from)
-{
-	uint64_t tail = cursor_pos(&seg->control->tail), lowest;
-
-	return tail >= from && shmqi_room_lowest(seg, tail, &lowest) &&
-	       lowest >= from;
-}
-
-/* Holding SH_LEASE_RINGS. 1: it is gone; 0: not yet; or an error. */
-static int give_back_one(struct segment *seg)
-{
-	const struct ring_place *place, *next;
-	struct ring_table table;
-	uint64_t number;
-	int r = shmqi_rings_read(seg, &table);
-
-	if (r)
-		return r;
-	number = table.oldest;
-	place = ring_place(&table, number);
-	next = ring_place(&table, number + 1);
-	if (number >= ring_last(&table) || !left(seg, next->from) ||
-	    read_here(seg, number))
-		return 0;
-	r = shmqi_lease_take(seg->lease_fd, byte_of(number));
-	if (r)
-		return r == -EBUSY ? 0 : r;
-	shmqi_storage_punch(seg->share_fd, place->offset, place->capacity);
-	/* edge RING: pairs with read_once */
-	store_release(&seg->control->given_back, number + 1);
-	shmqi_lease_drop(seg->lease_fd, byte_of(number));
-	return 1;
-}
-
-int shmqi_views_give_back(struct segment *seg, bool holding)
-{
-	struct sh_control *control = seg->control;
-	int r = 1;
-
-	if (seg->journal)
-		return 0;
-	/* Relaxed: a look ahead. */
-	if (load_relaxed(&control->given_back) ==
-		    load_relaxed(&control->ring) ||
-	    !seg->writable)
-		return 0;
-	if (!holding && shmqi_lease_take(seg->lease_fd, SH_LEASE_RINGS))
-		return 0;
-	shmqi_views_let(seg);
-	while (r == 1)
-		r = give_back_one(seg);
-	if (!holding)
-		shmqi_lease_drop(seg->lease_fd, SH_LEASE_RINGS);
-	return r;
-}
-
 /* -------------------------------------------------------------- beginnings */
 
 void shmqi_views_forked(struct segment *seg)
 {
 	seg->turning = 0;
+	seg->resizing = seg->setting = false;
 	/* No endpoint of ours reads anything; messages on loan to our parent
 	 * stay where they are. */
 	for (struct view *view = seg->views; view; view = view->next)

@@ -33,6 +33,15 @@ struct view {
  */
 int shmqi_views_get(struct segment *seg, bool writable, struct rings *rings);
 
+/* The byte of a ring's lease. */
+static inline int64_t view_byte(uint64_t number)
+{
+	return SH_LEASE_RING + (int64_t)(number % SH_RINGS);
+}
+
+/* Does one of our readers look into it? */
+bool shmqi_views_read_here(const struct segment *seg, uint64_t number);
+
 /* Keep what our endpoints use, and let the others go. */
 void shmqi_views_let(struct segment *seg);
 
@@ -65,6 +74,9 @@ void shmqi_views_keep(struct endpoint *ep, const struct rings *rings,
  * nobody reads them any more. holding: we hold SH_LEASE_RINGS.
  */
 int shmqi_views_give_back(struct segment *seg, bool holding);
+
+/* The same by who is no reader, if there is something to give back. */
+void shmqi_views_pass_by(struct segment *seg);
 
 /* Is somebody putting another ring in place just now? */
 bool shmqi_views_changing(const struct segment *seg);

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "atomic.h"
+#include "consumer.h"
 #include "handle.h"
 #include "support.h"
 #include "variants.h"
@@ -158,14 +159,15 @@ static bool is_mapped(const struct segment *seg, const char *data, size_t len)
 	return false;
 }
 
-static void read_all(struct victim *v, const struct shmq_msg *msg)
+static void read_all(struct victim *v, const struct shmq_consumer *c,
+		     const struct shmq_msg *msg)
 {
 	const char *data = msg->data;
 
 	must(msg->len <= CAPACITY / 4);
-	/* Else it is a private copy, of which the sanitizers know the size. */
-	if (!(v->game->kind->flags & SHMQ_OVERWRITE) &&
-	    !(v->game->kind->consumer_flags & SHMQ_TAP))
+	/* Else it is a private copy, of which the sanitizers know the size:
+	 * also of queues that were switched by a scribbled word. */
+	if (!c->copies)
 		must(is_mapped(v->game->q->seg, data, msg->len));
 	for (size_t i = 0; i < msg->len; i++)
 		sink = ((const char *)msg->data)[i];
@@ -187,7 +189,7 @@ static void receive(struct victim *v)
 		n = shmq_receive(c, msgs, 4, patience(v));
 		must(n <= 4);
 		for (int k = 0; k < n; k++)
-			read_all(v, &msgs[k]);
+			read_all(v, c, &msgs[k]);
 		count(v);
 		if (chance_below(&v->chance, 4))
 			shmq_release(c);

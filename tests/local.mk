@@ -57,6 +57,10 @@ tests_race_fd_LDADD = $(UNIT_LIBS)
 unit_tests += tests/race_kill
 tests_race_kill_SOURCES = tests/race_kill.c $(variants) tests/ledger.c tests/ledger.h
 tests_race_kill_LDADD = $(UNIT_LIBS)
+unit_tests += tests/race_policy
+tests_race_policy_SOURCES = tests/race_policy.c \
+	tests/pattern.c tests/pattern.h $(support)
+tests_race_policy_LDADD = $(UNIT_LIBS)
 unit_tests += tests/race_resize
 tests_race_resize_SOURCES = tests/race_resize.c \
 	tests/pattern.c tests/pattern.h $(support)
@@ -167,6 +171,12 @@ unit_tests += tests/test_overwrite
 tests_test_overwrite_SOURCES = tests/test_overwrite.c \
 	tests/pattern.c tests/pattern.h $(support)
 tests_test_overwrite_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_overwrite_rings
+tests_test_overwrite_rings_SOURCES = tests/test_overwrite_rings.c $(support)
+tests_test_overwrite_rings_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_policy
+tests_test_policy_SOURCES = tests/test_policy.c $(variants)
+tests_test_policy_LDADD = $(UNIT_LIBS)
 unit_tests += tests/test_rescued
 tests_test_rescued_SOURCES = tests/test_rescued.c $(support)
 tests_test_rescued_LDADD = $(UNIT_LIBS)
@@ -352,10 +362,13 @@ tests_weave_weave_SOURCES = \
 	lib/cursor.c \
 	lib/error.c \
 	lib/follow.c \
+	lib/giving.c \
 	lib/group.c \
 	lib/groups.c \
 	lib/members.c \
+	lib/obstacle.c \
 	lib/pace.c \
+	lib/policy.c \
 	lib/producer.c \
 	lib/readopt.c \
 	lib/recovery.c \
@@ -509,8 +522,12 @@ tests/run-isolated: tests/run-isolated.c
 
 # make torture SECONDS=n SEED=s; without a seed, a new one.
 SECONDS = 60
-torture: all tests/torture
+torture: all tests/torture tests/race_policy tests/race_overwrite
 	$(emulate) tests/torture $(SECONDS) $(SEED)
+	SHMQ_CHANGES=$$(( $(SECONDS) * 20 )) $(SEED:%=SHMQ_SEED=%) \
+		$(emulate) tests/run-isolated tests/race_policy
+	SHMQ_KILLS=$(SECONDS) $(SEED:%=SHMQ_SEED=%) \
+		$(emulate) tests/run-isolated tests/race_overwrite
 
 check-threads: all
 	@test -n '$(TSAN_TESTS)' || { echo 'TSAN_TESTS is empty'; exit 1; }

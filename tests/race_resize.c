@@ -54,8 +54,11 @@ static void keep_sending(void *arg)
 		size_t len = letter_length(&s->chance, LARGEST);
 		void *out;
 
-		if (n >= LETTERS)
-			break;
+		/* The books are full; it stays, for it may be killed. */
+		if (n >= LETTERS) {
+			nap();
+			continue;
+		}
 		if (len < LETTER_MIN)
 			len = LETTER_MIN;
 		letter_write(buf, len, (struct letter){ s->me, n });

@@ -128,6 +128,16 @@ static void run_setattr(struct actor *a)
 	a->result = shmq_setattr(a->q, "label", "changed");
 }
 
+static void run_overwrite(struct actor *a)
+{
+	a->result = shmq_setattr(a->q, "overwrite", "on");
+}
+
+static void run_keep(struct actor *a)
+{
+	a->result = shmq_setattr(a->q, "overwrite", "off");
+}
+
 static void run_stat(struct actor *a)
 {
 	struct shmq_stat st = SHMQ_STAT_INIT;
@@ -325,6 +335,18 @@ const struct row step_members[] = {
 	  .rivals = ALONE | RIVALS_DEAD | RIVALS_STOPPED,
 	  .error = -EBUSY,
 	  .run = run_setattr },
+	{ .name = "overwrite",
+	  .needs = NEEDS_QUEUE | OVERWRITES_QUEUE,
+	  .kinds = KINDS_KEEPING,
+	  .rivals = ALONE | RIVALS_DEAD | RIVALS_STOPPED,
+	  .error = -EBUSY,
+	  .run = run_overwrite },
+	{ .name = "keep",
+	  .needs = NEEDS_QUEUE,
+	  .kinds = BIT(KIND_OVER),
+	  .rivals = ALONE | RIVALS_DEAD | RIVALS_STOPPED,
+	  .error = -EBUSY,
+	  .run = run_keep },
 	{ .name = "stat",
 	  .needs = NEEDS_QUEUE,
 	  .fills = SOME_FILL,

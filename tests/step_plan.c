@@ -22,7 +22,7 @@
 #define SLICE_STATES 3
 #define SLICE_DEATHS 6
 #else
-#define SLICE_STATES 8
+#define SLICE_STATES 5
 #define SLICE_DEATHS 24
 #endif
 

@@ -216,7 +216,8 @@ const char *state_prepare(const struct state *s, struct stage *stage,
 	for (unsigned i = 0; i < STAGE_HOLDERS; i++)
 		stage->holders[i].ledger = &stage->ledger;
 	stage->actor.ledger = stage->rival.ledger = &stage->ledger;
-	stage->ledger.overwritten = s->kind == KIND_OVER;
+	stage->ledger.overwritten = s->kind == KIND_OVER ||
+				    s->row->needs & OVERWRITES_QUEUE;
 	queue_file_forget(file);
 	if (unlink(file->path) < 0 && errno != ENOENT)
 		return "the old queue cannot be removed";

@@ -2,8 +2,8 @@
 /*
  * The table of operations. Whoever adds one adds a row to step_sending.c,
  * step_receiving.c, step_descriptors.c, step_groups.c, step_looking.c or
- * step_members.c: what it needs to be open, how its queue is prepared beyond the state, and the call
- * itself.
+ * step_members.c: what it needs to be open, how its queue is prepared beyond
+ * the state, and the call itself.
  */
 #ifndef STEP_ROWS_H
 #define STEP_ROWS_H
@@ -20,7 +20,8 @@
 #define OPENS_CONSUMER 0x10u
 #define MAKES_QUEUE 0x20u /* there is none before */
 #define REMOVES_QUEUE 0x40u
-#define RESIZES_QUEUE 0x80u /* to twice what it has */
+#define RESIZES_QUEUE 0x80u     /* to twice what it has */
+#define OVERWRITES_QUEUE 0x100u /* from then on */
 
 /* Kinds of queue, by index; see step_states.c. */
 enum {

@@ -187,7 +187,7 @@ static bool check_room(struct survivor *s)
 	static char buf[CAPACITY / QUARTERS - 16];
 	int n = 0, r;
 
-	if (s->state->kind == KIND_OVER)
+	if (s->l->overwritten)
 		return true;
 	s->l->doing = "shmq_send into the empty ring";
 	while ((r = shmq_send(s->p, buf, sizeof(buf), SHMQ_NOWAIT)) == 0)

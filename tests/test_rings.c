@@ -18,6 +18,7 @@
 #include "lease.h"
 #include "rings.h"
 #include "support.h"
+#include "views.h"
 
 #define SMALL UINT64_C(4096)
 #define LARGE UINT64_C(65536)
@@ -426,6 +427,50 @@ static void every_flipped_bit_is_noticed(void **state)
 	must_be(shmq_unlink("q"), 0);
 }
 
+static unsigned leased(const struct segment *seg)
+{
+	unsigned n = 0;
+
+	for (const struct view *view = seg->views; view; view = view->next)
+		n += view->leased;
+	return n;
+}
+
+#define HUGE_RING (UINT64_C(64) << 20)
+
+/* Half of the addresses that the ring takes are left. */
+static void open_without_addresses(void *arg)
+{
+	struct shmq *q = queue_anonymous(HUGE_RING, 0);
+	struct rlimit limit = { 0, 0 }, kept;
+	struct shmq_consumer *c;
+	unsigned long pages = 0;
+	FILE *f = fopen("/proc/self/statm", "re");
+
+	(void)arg;
+	must(f && fscanf(f, "%lu", &pages) == 1);
+	fclose(f);
+	limit.rlim_cur = limit.rlim_max = pages * 4096 + HUGE_RING;
+	must_be(setrlimit(RLIMIT_AS, &limit), 0);
+	must_be(getrlimit(RLIMIT_AS, &kept), 0);
+	if (kept.rlim_cur != limit.rlim_cur) {
+		puts("an emulator that sets no limit to addresses");
+		shmq_close(q);
+		return;
+	}
+	must_be(shmq_consumer_open(&c, q, NULL, 0), -ENOMEM);
+	must_be(leased(q->seg), 0);
+	must_be(shmq_consumer_open(&c, q, NULL, SHMQ_TAP), -ENOMEM);
+	must_be(leased(q->seg), 0);
+	shmq_close(q);
+}
+
+static void who_cannot_map_a_ring_keeps_no_lease_on_it(void **state)
+{
+	(void)state;
+	child_run(open_without_addresses, NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -441,6 +486,7 @@ int main(void)
 		TEST_IN_DIRECTORY(a_ring_whose_maker_died_is_in_force),
 		TEST_IN_DIRECTORY(who_does_not_come_holds_up_only_the_memory),
 		TEST_IN_DIRECTORY(every_flipped_bit_is_noticed),
+		TEST_IN_DIRECTORY(who_cannot_map_a_ring_keeps_no_lease_on_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -287,16 +287,6 @@ static void what_is_in_two_rings_is_sound(void **state)
 	}
 }
 
-static void an_overwriting_queue_keeps_its_size(void **state)
-{
-	struct shmq *q = queue_anonymous(SMALL, SHMQ_OVERWRITE);
-
-	(void)state;
-	must_be(shmq_resize(q, LARGE), -EOPNOTSUPP);
-	must(strstr(shmq_errdetail(), "keeps its size"));
-	shmq_close(q);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -309,7 +299,6 @@ int main(void)
 		TEST_IN_DIRECTORY(
 			a_tap_begins_in_the_ring_of_the_oldest_message),
 		TEST_IN_DIRECTORY(what_is_in_two_rings_is_sound),
-		TEST_IN_DIRECTORY(an_overwriting_queue_keeps_its_size),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

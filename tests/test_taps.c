@@ -351,6 +351,32 @@ static void who_must_see_all_may_pass_over_what_is_in_the_way(void **state)
 	shmq_close(q);
 }
 
+/* As in a batch: its first messages are there, and its claim goes on. */
+static void behind_a_single_producers_open_claim_there_is_nothing(void **state)
+{
+	struct shmq *q = queue_anonymous(4096, SHMQ_SINGLE_PRODUCER);
+	struct shmq_producer *p = producer_join(q);
+	struct shmq_consumer *tap = tap_of(q, 0);
+	uint64_t numbered;
+	void *room;
+
+	(void)state;
+	for (uint64_t i = 0; i < 3; i++) {
+		numbered = load_relaxed(&p->control->tail.at.hi);
+		send_numbers(p, i, i + 1);
+		must_be(recv_number(tap), i);
+		must_be(shmq_reserve(p, i * 40, &room, SHMQ_NOWAIT), 0);
+		must_be(shmq_tap_skip(tap, NULL, NULL), 0);
+		store_relaxed(&p->control->tail.at.hi, numbered);
+		must_be(shmq_tap_skip(tap, NULL, NULL), 0);
+		must_be(shmq_discard(p), 0);
+	}
+	must_be(shmq_consumer_lost(tap), 0);
+	shmq_consumer_close(tap);
+	shmq_producer_close(p);
+	shmq_close(q);
+}
+
 static void arguments_that_make_no_sense_for_a_tap_are_refused(void **state)
 {
 	struct shmq *q = queue_anonymous(4096, 0);
@@ -388,6 +414,23 @@ static void a_forked_child_finds_its_parents_tap_stale(void **state)
 	shmq_consumer_close(tap);
 }
 
+/* As on a handle that may only read, where /proc is not mounted. */
+static void without_a_share_in_the_ring_there_is_no_tap(void **state)
+{
+	struct shmq *q = queue_anonymous(4096, 0);
+	int lease_fd = q->seg->lease_fd;
+	struct shmq_consumer *c;
+
+	(void)state;
+	q->seg->lease_fd = -1;
+	must_be(shmq_consumer_open(&c, q, NULL, SHMQ_TAP), -ENOSYS);
+	must(*shmq_errdetail());
+	q->seg->lease_fd = lease_fd;
+	must_be(shmq_consumer_open(&c, q, NULL, SHMQ_TAP), 0);
+	shmq_consumer_close(c);
+	shmq_close(q);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -404,8 +447,11 @@ int main(void)
 		TEST_IN_DIRECTORY(
 			who_must_see_all_may_pass_over_what_is_in_the_way),
 		TEST_IN_DIRECTORY(
+			behind_a_single_producers_open_claim_there_is_nothing),
+		TEST_IN_DIRECTORY(
 			arguments_that_make_no_sense_for_a_tap_are_refused),
 		TEST_IN_DIRECTORY(a_forked_child_finds_its_parents_tap_stale),
+		TEST_IN_DIRECTORY(without_a_share_in_the_ring_there_is_no_tap),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

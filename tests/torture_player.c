@@ -324,6 +324,65 @@ static void receive_until_enough(void)
 
 /* -------------------------------------------------------------------- look */
 
+/* Reads along: each message whole, and each sender's in order. */
+static void tap(void)
+{
+	uint64_t n = chance_below(&self->chance, 500), seen[LEDGER_SENDERS];
+	uint64_t next = 0;
+	struct shmq_msg msg;
+	int r;
+
+	memset(seen, 0, sizeof(seen));
+	/* Where somebody scribbled nothing, an error is one. */
+	must_be(shmq_consumer_open(&c, self->q, NULL,
+				   SHMQ_TAP | (one_in(2) ? SHMQ_NEWEST : 0)),
+		0);
+	for (; n; n--) {
+		struct letter letter;
+
+		r = shmq_receive(c, &msg, 1, 1000000);
+		if (r != 1) {
+			must(may_refuse(r, 1000000));
+			break;
+		}
+		letter = letter_read(msg.data, msg.len);
+		must(letter.sender < LEDGER_SENDERS);
+		must(letter.number >= seen[letter.sender]);
+		must(msg.seq >= next + (next ? msg.lost : 0));
+		seen[letter.sender] = letter.number + 1;
+		next = msg.seq + 1;
+		must_be(shmq_release(c), 0);
+	}
+	shmq_consumer_close(c);
+	c = NULL;
+}
+
+/* What can change while the others are at it; the largest message still fits. */
+static void change(void)
+{
+	static const char *const spins[] = { "0", "100", "2048" };
+	uint64_t capacity = 4 * self->max << chance_below(&self->chance, 7);
+	int r;
+
+	switch (chance_below(&self->chance, 4)) {
+	case 0:
+		r = shmq_resize(self->q, capacity);
+		break;
+	case 1:
+		r = shmq_setattr(self->q, "spin",
+				 spins[chance_below(&self->chance, 3)]);
+		break;
+	case 2:
+		r = shmq_setattr(self->q, "label", one_in(2) ? "a" : "b");
+		break;
+	default:
+		tap();
+		return;
+	}
+	/* Not while somebody who does the same is stopped at it. */
+	must(r == 0 || r == -EBUSY);
+}
+
 static void look(void)
 {
 	struct shmq_stat st = SHMQ_STAT_INIT;
@@ -348,6 +407,7 @@ static void look(void)
 	must(shmq_recover(self->q) >= 0);
 	if (q != self->q)
 		shmq_close(q);
+	change();
 	fork_sometimes();
 	usleep((useconds_t)chance_below(&self->chance, 5000));
 }

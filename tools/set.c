@@ -64,6 +64,8 @@ const struct verb verb_set = {
 		"  label=TEXT  for people, up to 63 bytes\n"
 		"  spin=N      how often somebody who waits looks before he "
 		"sleeps, 0 to 2048\n"
+		"  overwrite=on|off  whether senders write over what was not "
+		"received\n"
 		"\n"
 		"  -h, --help  this text\n"
 		"\n"

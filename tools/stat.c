@@ -99,8 +99,9 @@ static void add_member(struct table *table, const struct shmq_member_info *info)
 	table_add(table, "%s", state_word(info));
 	table_add(table, "%s", quantity_ago(info->joined_ns).text);
 	if (!info->claims)
-		table_add(table,
-			  info->reads ? "reads the attributes" : "nothing");
+		table_add(table, info->reads   ? "reads the attributes" :
+				 info->pending ? "has not followed overwrite" :
+						 "nothing");
 	else
 		table_add(table, "%s in %u span%s from message %llu, %s%s",
 			  quantity_bytes((double)info->held_bytes).text,
@@ -163,7 +164,7 @@ static json_t *member_json(const struct shmq_member_info *info)
 					 json_null();
 
 	return json_pack(
-		"{s:i,s:s,s:o,s:i,s:i,s:o,s:s,s:b,s:I,s:I,s:i,s:o,s:I,s:o,s:b}",
+		"{s:i,s:s,s:o,s:i,s:i,s:o,s:s,s:b,s:I,s:I,s:i,s:o,s:I,s:o,s:b,s:b}",
 		"member", (int)info->index, "role", role_word(info->role),
 		"group", group, "pid", info->pid, "tid", info->tid, "command",
 		facts_json_text(info->command, sizeof(info->command)), "state",
@@ -173,7 +174,7 @@ static json_t *member_json(const struct shmq_member_info *info)
 		"held_seq", number_or_null(info->claims, info->held_seq),
 		"held_bytes", (json_int_t)info->held_bytes, "noticed_ns",
 		number_or_null(info->noticed_ns, info->noticed_ns), "reads",
-		info->reads != 0);
+		info->reads != 0, "pending", info->pending != 0);
 }
 
 static int print_json(struct shmq *q, const struct facts *facts)

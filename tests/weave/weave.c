@@ -2,9 +2,9 @@
 /*
  * weave [--full] [--seconds N] [--part K/N] [NAME]: search every scenario under
  * every model to its bounds, then see that each mutant is found out. A name, or
- * a part of one, picks scenarios and mutants; --part does the K-th of N parts,
- * which take about the same time. The exit status is 1 if a scenario is wrong
- * or a mutant passes.
+ * a part of one, picks scenarios and mutants; --part, or SHMQ_WEAVE_PART, does
+ * the K-th of N parts, which take about the same time. The exit status is 1 if
+ * a scenario is wrong or a mutant passes.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -111,7 +111,8 @@ static bool parse_part(const char *text)
 
 static bool options(int argc, char **argv)
 {
-	bool ok = true;
+	const char *given = getenv("SHMQ_WEAVE_PART");
+	bool ok = !given || !*given || parse_part(given);
 
 	for (int i = 1; i < argc; i++) {
 		if (!strcmp(argv[i], "--full"))

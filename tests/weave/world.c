@@ -297,7 +297,7 @@ static bool room_waits(const struct shmq_producer *p)
 	uint64_t tail = cursor_pos(&world.control.tail);
 	struct room room;
 
-	return !shmqi_room_look(p->ep.seg, tail, &room) &&
+	return !shmqi_room_look(p->ep.seg, p->policy, tail, &room) &&
 	       tail + SH_LINE <= room.limit;
 }
 
