@@ -46,6 +46,7 @@ dist_man_MANS += \
 	doc/man/shmq_stat_member.3 \
 	doc/man/shmq_strerror.3 \
 	doc/man/shmq_journal_index.3 \
+	doc/man/shmq_journal_compact.3 \
 	doc/man/shmq_journal_info.3 \
 	doc/man/shmq_journal_verify.3 \
 	doc/man/shmq_seek.3 \

@@ -115,12 +115,20 @@ struct shmq_attr {
 				   to a power of two; 0: 512 MiB */
 	uint32_t durability;    /* of a journal: SHMQ_DURABLE_ */
 	uint32_t reserved;      /* 0 */
+	/* How much a journal keeps; 0: no limit. */
+	uint64_t retain_bytes;    /* 0 to 2^62 */
+	uint64_t retain_seconds;  /* 0 to 10^9 */
+	uint64_t retain_messages; /* 0 to 2^62 */
+	uint32_t keep_unread;     /* SHMQ_UNREAD_ */
+	uint32_t reserved2;       /* 0 */
 };
 #define SHMQ_DURABLE_NONE 0u /* shmq_sync() says when */
 #define SHMQ_DURABLE_EACH 1u /* a send returns when the disk has it */
+#define SHMQ_UNREAD_KEPT 0u  /* what a group has not received stays */
+#define SHMQ_UNREAD_LOST 1u  /* it goes like the rest, and counts as lost */
 #define SHMQ_ATTR_INIT                                                         \
 	{                                                                      \
-		sizeof(struct shmq_attr), 0, 0, 0, 0, 0, 0, 0                  \
+		sizeof(struct shmq_attr), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0   \
 	}
 
 /* One message as shmq_receive() lends it. */
@@ -252,6 +260,16 @@ int shmq_open(struct shmq **out, const char *name, int flags, mode_t mode,
  * nobody. What is in a journal outlives any process. It is the page cache, so
  * it may be far larger than memory; what has reached the disk when the power
  * fails is up to the kernel. The largest message is a quarter of segment_bytes.
+ *
+ * What is to be kept is said when the journal is made. A segment file has
+ * outlived its time when retain_bytes, or retain_messages, are behind it, or
+ * when all that is in it was sent retain_seconds ago; one of them that is set
+ * suffices. Then it goes, the oldest first, as soon as a sender comes to another
+ * segment or somebody calls shmq_journal_compact(); but not as long as a group
+ * has not received all that is in it, unless keep_unread is SHMQ_UNREAD_LOST,
+ * and never as long as somebody holds a message of it. A group that is further
+ * behind than what is there goes on at the oldest message, as a tap does; the
+ * consumer to which that happens learns how many were lost.
  *
  * After the machine went down, or where a journal was copied, whoever first
  * opens it for writing mends it: what is behind the first message that is not
@@ -630,7 +648,7 @@ int shmq_producer_cancel(struct shmq_producer *p);
 
 /*
  * How many messages this consumer has missed so far: none, except from
- * overwriting queues and for taps.
+ * overwriting queues, from journals with SHMQ_UNREAD_LOST, and for taps.
  *
  * Blocks never · Shared c belongs to one thread · Return the sum
  */
@@ -855,6 +873,18 @@ int shmq_check(struct shmq *q,
 	       void (*tell)(void *arg, const struct shmq_finding *finding),
 	       void *arg);
 
+/*
+ * Remove what a journal is not asked to keep any longer: see shmq_open(). This
+ * happens by itself when a sender comes to another segment file; nobody needs
+ * to call it but where nobody sends, and time passes.
+ *
+ * Blocks    for the file system only · Shared anybody, any time
+ * Progress  independent of other processes
+ * Return    how many segment files are gone; -EINVAL, -EOPNOTSUPP (not a
+ *           journal), -EBADF (the handle is read only), -EBADMSG, -ENOLCK
+ */
+int shmq_journal_compact(struct shmq *q);
+
 /* A journal as a whole. Grows at its end. */
 struct shmq_journal_info {
 	size_t size;            /* sizeof(struct shmq_journal_info) */
@@ -866,10 +896,17 @@ struct shmq_journal_info {
 	uint64_t mended_ns;     /* CLOCK_REALTIME when it was last mended, see
 				   shmq_open(); 0: never */
 	uint64_t mended_bytes;  /* that were cut off its end then */
+	/* As it was made: see struct shmq_attr. */
+	uint64_t retain_bytes;
+	uint64_t retain_seconds;
+	uint64_t retain_messages;
+	uint32_t keep_unread;
+	uint32_t durability;
 };
 #define SHMQ_JOURNAL_INFO_INIT                                                 \
 	{                                                                      \
-		sizeof(struct shmq_journal_info), 0, 0, 0, 0, 0, 0, 0          \
+		sizeof(struct shmq_journal_info), 0, 0, 0, 0, 0, 0, 0, 0, 0,   \
+			0, 0, 0                                                \
 	}
 
 /*

@@ -24,6 +24,8 @@
 #define HUGE_PAGE (UINT64_C(1) << 21)
 #define SEGMENT_MIN (UINT64_C(1) << 16)
 #define SEGMENT_DEFAULT (UINT64_C(1) << 29)
+#define RETAIN_MAX (UINT64_C(1) << 62)
+#define SECONDS_MAX UINT64_C(1000000000)
 
 /* What an attr has at least: up to its first version's last field. */
 #define ATTR_SIZE_MIN                                                          \
@@ -136,19 +138,37 @@ static int take_attr(struct shmq_attr *out, const struct shmq_attr *attr)
 					       i);
 	memset(out, 0, sizeof(*out));
 	memcpy(out, attr, size < sizeof(*out) ? size : sizeof(*out));
-	return out->reserved ?
+	return out->reserved || out->reserved2 ?
 		       shmqi_error_say(-E2BIG, "attr.reserved is not 0") :
 		       0;
+}
+
+static int plan_retention(const struct shmq_attr *attr)
+{
+	if (attr->retain_bytes > RETAIN_MAX ||
+	    attr->retain_messages > RETAIN_MAX)
+		return shmqi_error_say(-EINVAL, "retain_bytes and "
+						"retain_messages are at most "
+						"2^62");
+	if (attr->retain_seconds > SECONDS_MAX)
+		return shmqi_error_say(-EINVAL,
+				       "retain_seconds is at most 10^9");
+	if (attr->keep_unread > SHMQ_UNREAD_LOST)
+		return shmqi_error_say(-EINVAL, "unknown keep_unread %u",
+				       attr->keep_unread);
+	return 0;
 }
 
 /* Which size a ring, or a journal's segment, is to have. */
 static int plan_capacity(uint64_t *capacity, const struct shmq_attr *attr)
 {
 	if (!(attr->flags & SHMQ_JOURNAL)) {
-		if (attr->segment_bytes || attr->durability)
+		if (attr->segment_bytes || attr->durability ||
+		    attr->retain_bytes || attr->retain_seconds ||
+		    attr->retain_messages || attr->keep_unread)
 			return shmqi_error_say(-EINVAL,
-					       "only journals have segments "
-					       "and durability");
+					       "only journals have segments, "
+					       "durability and retention");
 		*capacity = attr->capacity ? attr->capacity : CAPACITY_DEFAULT;
 		return shmqi_format_capacity(capacity, attr->flags);
 	}
@@ -169,7 +189,7 @@ static int plan_capacity(uint64_t *capacity, const struct shmq_attr *attr)
 				       "and 2^40 bytes",
 				       (uintmax_t)*capacity);
 	*capacity = power_of_two(*capacity);
-	return 0;
+	return plan_retention(attr);
 }
 
 int shmqi_format_plan(struct geometry *out, const struct shmq_attr *attr)
@@ -200,6 +220,10 @@ int shmqi_format_plan(struct geometry *out, const struct shmq_attr *attr)
 	out->capacity = capacity;
 	out->flags = attr->flags;
 	out->durability = attr->durability;
+	out->retain_bytes = attr->retain_bytes;
+	out->retain_seconds = attr->retain_seconds;
+	out->retain_messages = attr->retain_messages;
+	out->drop_unread = attr->keep_unread == SHMQ_UNREAD_LOST;
 	out->max_members = attr->max_members ? attr->max_members : 64;
 	out->max_groups = attr->max_groups ? attr->max_groups : 16;
 	arc4random_buf(&out->cookie, sizeof(out->cookie));
@@ -245,6 +269,10 @@ void shmqi_format_write(const struct geometry *geo, struct sh_header *h)
 	h->start_seq = geo->start_seq;
 	h->architecture = THIS_MACHINE;
 	h->durability = geo->durability;
+	h->retain_bytes = geo->retain_bytes;
+	h->retain_seconds = geo->retain_seconds;
+	h->retain_messages = geo->retain_messages;
+	h->keep_unread = geo->drop_unread ? SHMQ_UNREAD_LOST : SHMQ_UNREAD_KEPT;
 	h->check = header_check(h);
 }
 
@@ -291,6 +319,10 @@ int shmqi_format_check(struct geometry *out, const struct sh_header *h,
 	geo.start_pos = h->start_pos;
 	geo.start_seq = h->start_seq;
 	geo.durability = h->durability;
+	geo.retain_bytes = h->retain_bytes;
+	geo.retain_seconds = h->retain_seconds;
+	geo.retain_messages = h->retain_messages;
+	geo.drop_unread = h->keep_unread == SHMQ_UNREAD_LOST;
 	geo.max_members = h->max_members;
 	geo.max_groups = h->max_groups;
 	if (geo.capacity < CAPACITY_MIN || geo.capacity > SH_CAPACITY_MAX ||
@@ -300,8 +332,10 @@ int shmqi_format_check(struct geometry *out, const struct sh_header *h,
 	    geo.flags & ~(uint64_t)KNOWN_FLAGS ||
 	    (geometry_journal(&geo) && geo.flags & NOT_IN_JOURNALS) ||
 	    geo.durability > (geometry_journal(&geo) ? SHMQ_DURABLE_EACH : 0) ||
-	    geo.start_pos % SH_LINE || geo.start_pos >= SH_POS_MAX ||
-	    geo.start_seq >= SH_SEQ_MAX)
+	    geo.retain_seconds > SECONDS_MAX || geo.retain_bytes > RETAIN_MAX ||
+	    geo.retain_messages > RETAIN_MAX ||
+	    h->keep_unread > SHMQ_UNREAD_LOST || geo.start_pos % SH_LINE ||
+	    geo.start_pos >= SH_POS_MAX || geo.start_seq >= SH_SEQ_MAX)
 		return shmqi_error_say(-EBADMSG,
 				       "damaged: the header's geometry is out "
 				       "of range");

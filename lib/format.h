@@ -26,7 +26,12 @@ struct geometry {
 	uint32_t member_entries;
 	uint32_t max_groups;
 	uint32_t page_bytes;
-	uint32_t durability; /* of a journal: SHMQ_DURABLE_ */
+	/* Of a journal. */
+	uint32_t durability; /* SHMQ_DURABLE_ */
+	bool drop_unread;
+	uint64_t retain_bytes;
+	uint64_t retain_seconds;
+	uint64_t retain_messages;
 };
 
 static inline bool geometry_journal(const struct geometry *geo)

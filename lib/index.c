@@ -106,6 +106,14 @@ void shmqi_index_note(struct segment *seg, struct cursor place)
 				      sizeof(entry)));
 }
 
+void shmqi_index_remove(const struct segment *seg, uint64_t number)
+{
+	char name[INDEX_NAME];
+
+	shmqi_index_name(name, number);
+	unlinkat(seg->journal->dir, name, 0);
+}
+
 /* ------------------------------------------------------------------ reading */
 
 /* The entries of a segment, all INDEX_WINDOWS of them; zeros where none is. */

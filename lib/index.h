@@ -32,6 +32,9 @@ void shmqi_index_look(struct scan *scan, struct cursor *place,
 				     struct cursor at, uint64_t value),
 		      uint64_t value);
 
+/* It goes with its segment. */
+void shmqi_index_remove(const struct segment *seg, uint64_t number);
+
 /* Write the index of a segment anew. 0 or a negative errno. */
 int shmqi_index_build(struct segment *seg, uint64_t number);
 

@@ -16,18 +16,23 @@
 #include "journal.h"
 #include "map.h"
 #include "producer.h"
+#include "retain.h"
 #include "segfile.h"
 #include "views.h"
 
-/* Where the tail is now, others may look. */
-static void raise_ring(struct segment *seg, uint64_t number)
+/* Where the tail is now, others may look. True: we are the first to say so. */
+static bool raise_ring(struct segment *seg, uint64_t number)
 {
 	_Atomic uint64_t *newest = &seg->control->ring;
 	/* edge RING */
 	uint64_t there = load_acquire(newest);
 
-	while (there < number && !cas64(newest, there, number))
+	while (there < number) {
+		if (cas64(newest, there, number))
+			return true;
 		there = load_acquire(newest);
+	}
+	return false;
 }
 
 /* The tail has come to a segment that the producer is not in. */
@@ -35,9 +40,10 @@ static int enter(struct shmq_producer *p, uint64_t tail)
 {
 	int r = shmqi_views_enter(&p->ep, tail, false, &p->ring);
 
-	/* Before anything is claimed there. */
-	if (!r)
-		raise_ring(p->ep.seg, p->ring.number);
+	/* Before anything is claimed there. What fails is tried again at the
+	 * next segment. */
+	if (!r && raise_ring(p->ep.seg, p->ring.number))
+		shmqi_retain(p->ep.seg);
 	return r;
 }
 
@@ -69,6 +75,9 @@ static int find_room(struct shmq_producer *p, uint64_t tail, uint64_t end)
 		return r;
 	if (end > next) {
 		r = shmqi_segfile_make(seg, number + 1);
+		/* Perhaps a group has come on since the last segment. */
+		if ((r == -ENOSPC || r == -EDQUOT) && shmqi_retain(seg) > 0)
+			r = shmqi_segfile_make(seg, number + 1);
 		if (r)
 			return r;
 		p->limit = p->turn = next;
@@ -106,15 +115,8 @@ void shmqi_journal_join(struct shmq_producer *p)
 {
 	const struct segment *seg = p->ep.seg;
 
-	p->ring = (struct ring){
-		.cookie = seg->geo.cookie,
-		.max_message = shmqi_format_max_message(seg->geo.capacity),
-		.number = UINT64_MAX,
-		.sealed = true,
-	};
-	/* It uses no segment yet: see used() of views.c. */
-	p->ep.keeps = UINT64_MAX;
-	p->ep.ring = 0;
+	shmqi_journal_nowhere(&p->ep, &p->ring);
+	p->ring.max_message = shmqi_format_max_message(seg->geo.capacity);
 }
 
 int shmqi_journal_find_room(struct shmq_producer *p, uint64_t tail,

@@ -28,6 +28,7 @@
 #include "ring.h"
 #include "segment.h"
 
+struct endpoint;
 struct shmq_producer;
 
 /* Of a segment (segment.h) that is a journal; one for the process. */
@@ -78,9 +79,15 @@ int shmqi_journal_control(struct name *control, const struct name *name);
 /* Remove the directory and all that is in it. Needs no lock. */
 int shmqi_journal_remove(const struct name *name);
 
-/* The lowest number of a segment file, and the last one without a gap. */
-int shmqi_journal_files(const struct segment *seg, uint64_t *lowest,
-			uint64_t *highest);
+/*
+ * The segment files without a gap around a number, or, if there is none of it,
+ * around the next one there is.
+ */
+int shmqi_journal_files(const struct segment *seg, uint64_t near,
+			uint64_t *lowest, uint64_t *highest);
+
+/* Remove those above the last. For who mends, alone. 0 or a negative errno. */
+int shmqi_journal_cut(const struct segment *seg, uint64_t last);
 
 /* Remove what the dead have left. For the only one who has it open. */
 void shmqi_journal_sweep(const struct segment *seg);
@@ -117,7 +124,8 @@ int shmqi_journal_find_room(struct shmq_producer *p, uint64_t tail,
 /*
  * The segment of a position, as a ring: mapped until shmqi_views_let() finds it
  * unused. A writer at the beginning of one that is not there makes it; for a
- * reader there is nothing yet. 0, -EBADMSG (it should be there), -ENOMEM, ...
+ * reader there is nothing yet. 0, -ESTALE (it is gone: retain.h), -EBADMSG (it
+ * should be there), -ENOMEM, ...
  */
 int shmqi_journal_ring(struct segment *seg, uint64_t pos, bool writable,
 		       struct ring *ring);
@@ -125,6 +133,12 @@ int shmqi_journal_ring(struct segment *seg, uint64_t pos, bool writable,
 /* For who looks into many: see shmqi_views_get(). */
 void shmqi_journal_rings(struct segment *seg, bool writable,
 			 struct rings *rings);
+
+/* Need segments that hold pos not be there any longer? */
+bool shmqi_journal_gone(const struct segment *seg, uint64_t pos);
+
+/* An endpoint looks into none: what it does first is to follow. */
+void shmqi_journal_nowhere(struct endpoint *ep, struct ring *ring);
 
 /* The oldest message: where the oldest segment file begins. */
 int shmqi_journal_oldest(struct segment *seg, struct cursor *place);

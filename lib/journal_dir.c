@@ -29,6 +29,7 @@
 #include "segfile.h"
 
 #define CONTROL "control"
+#define LOOKS 1000
 
 int shmqi_journal_control(struct name *control, const struct name *name)
 {
@@ -173,32 +174,65 @@ static int each(int dir, int (*call)(int dir, const char *name, void *arg),
 	return r;
 }
 
-static int note_lowest(int dir, const char *name, void *arg)
+/* Segment files around a number. */
+struct around {
+	uint64_t number;
+	uint64_t at_least; /* the next one that is there; or UINT64_MAX */
+	uint64_t below;    /* likewise; or UINT64_MAX */
+};
+
+static int note_around(int dir, const char *name, void *arg)
 {
-	uint64_t *lowest = arg, number;
+	struct around *around = arg;
+	uint64_t number;
 
 	(void)dir;
-	if (shmqi_segfile_number(name, &number) && number < *lowest)
-		*lowest = number;
+	if (!shmqi_segfile_number(name, &number))
+		return 0;
+	if (number >= around->number && number < around->at_least)
+		around->at_least = number;
+	if (number < around->number &&
+	    (around->below == UINT64_MAX || number > around->below))
+		around->below = number;
 	return 0;
 }
 
-int shmqi_journal_files(const struct segment *seg, uint64_t *lowest,
-			uint64_t *highest)
+int shmqi_journal_files(const struct segment *seg, uint64_t near,
+			uint64_t *lowest, uint64_t *highest)
 {
-	int r;
+	struct around around = { near, UINT64_MAX, UINT64_MAX };
+	int r = each(seg->journal->dir, note_around, &around);
 
-	*lowest = UINT64_MAX;
-	r = each(seg->journal->dir, note_lowest, lowest);
 	if (r)
 		return r;
+	*lowest = around.at_least != UINT64_MAX ? around.at_least :
+						  around.below;
 	if (*lowest > journal_number(seg, SH_POS_MAX - 1))
 		return shmqi_error_say(-EBADMSG,
 				       "damaged: there is no segment file");
 	*highest = *lowest;
 	while (shmqi_segfile_exists(seg, *highest + 1))
 		++*highest;
+	while (*lowest && shmqi_segfile_exists(seg, *lowest - 1))
+		--*lowest;
 	return 0;
+}
+
+static int cut_one(int dir, const char *name, void *arg)
+{
+	const uint64_t *last = arg;
+	uint64_t number;
+
+	if ((!shmqi_segfile_number(name, &number) &&
+	     !shmqi_index_number(name, &number)) ||
+	    number <= *last)
+		return 0;
+	return unlinkat(dir, name, 0) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+int shmqi_journal_cut(const struct segment *seg, uint64_t last)
+{
+	return each(seg->journal->dir, cut_one, &last);
 }
 
 static int sweep_one(int dir, const char *name, void *arg)
@@ -214,7 +248,7 @@ void shmqi_journal_sweep(const struct segment *seg)
 	each(seg->journal->dir, sweep_one, NULL);
 }
 
-int shmqi_journal_oldest(struct segment *seg, struct cursor *place)
+static int oldest_once(struct segment *seg, struct cursor *place)
 {
 	uint64_t lowest, highest;
 	struct ring ring;
@@ -234,6 +268,16 @@ int shmqi_journal_oldest(struct segment *seg, struct cursor *place)
 	if (!r)
 		place->seq = record_seq(&ring, place->pos);
 	return r;
+}
+
+int shmqi_journal_oldest(struct segment *seg, struct cursor *place)
+{
+	int r = -ESTALE;
+
+	/* It may be removed while we look. */
+	for (int i = 0; r == -ESTALE && i < LOOKS; i++)
+		r = oldest_once(seg, place);
+	return r == -ESTALE ? -EBADMSG : r;
 }
 
 /* ------------------------------------------------------- creating, removing */

@@ -237,10 +237,9 @@ static int cut(struct mending *m)
 	struct segment *seg = m->seg;
 	uint64_t bytes = seg->geo.capacity, off = m->end.pos % bytes;
 	uint64_t number = journal_number(seg, m->end.pos);
-	int fd, r = 0;
+	int fd, r = shmqi_journal_cut(seg, number);
 
-	for (uint64_t k = m->highest; !r && k > number; k--)
-		r = shmqi_segfile_remove(seg, k);
+	/* Also behind a gap; who dies on the way leaves one. */
 	if (r)
 		return r;
 	/* At the end of the last segment there is no next one yet. */
@@ -409,10 +408,11 @@ static int mend(struct segment *seg)
 	struct mending m = { .seg = seg };
 	int r;
 
-	r = shmqi_journal_files(seg, &m.lowest, &m.highest);
+	m.synced = load_relaxed(&seg->control->synced.lo);
+	r = shmqi_journal_files(seg, journal_number(seg, m.synced), &m.lowest,
+				&m.highest);
 	if (r)
 		return r;
-	m.synced = load_relaxed(&seg->control->synced.lo);
 	if (m.synced < m.lowest * seg->geo.capacity)
 		m.synced = m.lowest * seg->geo.capacity;
 	for (uint64_t k = m.lowest; !r && k <= m.highest; k++)

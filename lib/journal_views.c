@@ -114,6 +114,21 @@ static struct ring ring_of(const struct segment *seg, const struct view *view,
 	};
 }
 
+void shmqi_journal_nowhere(struct endpoint *ep, struct ring *ring)
+{
+	*ring = no_ring(ep->seg, 0);
+	ring->number = UINT64_MAX;
+	/* It uses no segment: see used() of views.c. */
+	ep->keeps = UINT64_MAX;
+	ep->ring = 0;
+}
+
+bool shmqi_journal_gone(const struct segment *seg, uint64_t pos)
+{
+	/* edge OLDEST: pairs with raise_oldest */
+	return journal_number(seg, pos) < load_acquire(&seg->control->oldest);
+}
+
 int shmqi_journal_ring(struct segment *seg, uint64_t pos, bool writable,
 		       struct ring *ring)
 {
@@ -135,6 +150,8 @@ int shmqi_journal_ring(struct segment *seg, uint64_t pos, bool writable,
 		}
 		r = open_view(seg, number, writable, &view);
 	}
+	if (r == -ENOENT && shmqi_journal_gone(seg, pos))
+		return -ESTALE;
 	if (r == -ENOENT)
 		return shmqi_error_say(-EBADMSG,
 				       "damaged: a segment file is missing");

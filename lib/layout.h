@@ -49,6 +49,8 @@
  *             a member that has read        them                  done reading
  *   SYNCED    who has synced a journal      who wants that        it is on the
  *                                                                 disk
+ *   OLDEST    who removes segments of a     who misses one        that it may be
+ *             journal                                             gone
  *   POLICY    who switches overwriting; members                that others may
  *             producers and consumers                           rely on it
  *   ARM       a sleeper                     wakers                (with membarrier)
@@ -97,18 +99,23 @@ struct sh_header {
 	uint64_t bounds_off;   /*  72  behind the members */
 	uint64_t ring_off;     /*  80  a multiple of page_bytes */
 	uint32_t max_members;  /*  88  1 to SH_MEMBERS_MAX */
-	uint32_t member_entries; /*  92  max_members and some: format.c */
-	uint32_t max_groups;     /*  96  1 to SH_GROUPS_MAX */
-	uint32_t page_bytes;     /* 100  of the creator's kernel */
-	uint64_t created_ns;     /* 104  CLOCK_REALTIME */
-	uint64_t start_pos;      /* 112  where the stream begins */
-	uint64_t start_seq;      /* 120  likewise; 0 outside tests */
-	uint32_t architecture;   /* 128  ELF e_machine of the creator */
-	uint32_t reserved0;      /* 132  0 */
-	uint32_t durability;     /* 136  of a journal: SHMQ_DURABLE_ */
-	uint32_t reserved1;      /* 140  0 */
-	uint64_t reserved[13];   /* 144  0 */
-	uint64_t check;          /* 248  FNV-1a of bytes 8 to 247 */
+	uint32_t member_entries;  /*  92  max_members and some: format.c */
+	uint32_t max_groups;      /*  96  1 to SH_GROUPS_MAX */
+	uint32_t page_bytes;      /* 100  of the creator's kernel */
+	uint64_t created_ns;      /* 104  CLOCK_REALTIME */
+	uint64_t start_pos;       /* 112  where the stream begins */
+	uint64_t start_seq;       /* 120  likewise; 0 outside tests */
+	uint32_t architecture;    /* 128  ELF e_machine of the creator */
+	uint32_t reserved0;       /* 132  0 */
+	uint32_t durability;      /* 136  of a journal: SHMQ_DURABLE_ */
+	uint32_t reserved1;       /* 140  0 */
+	uint64_t retain_bytes;    /* 144  of a journal: see struct shmq_attr */
+	uint64_t retain_seconds;  /* 152 */
+	uint64_t retain_messages; /* 160 */
+	uint32_t keep_unread;     /* 168  SHMQ_UNREAD_ */
+	uint32_t reserved2;       /* 172  0 */
+	uint64_t reserved[9];     /* 176  0 */
+	uint64_t check;           /* 248  FNV-1a of bytes 8 to 247 */
 };
 
 /*
@@ -428,7 +435,11 @@ SH_AT(sh_header, start_pos, 112);
 SH_AT(sh_header, start_seq, 120);
 SH_AT(sh_header, architecture, 128);
 SH_AT(sh_header, durability, 136);
-SH_AT(sh_header, reserved, 144);
+SH_AT(sh_header, retain_bytes, 144);
+SH_AT(sh_header, retain_seconds, 152);
+SH_AT(sh_header, retain_messages, 160);
+SH_AT(sh_header, keep_unread, 168);
+SH_AT(sh_header, reserved, 176);
 SH_AT(sh_header, check, 248);
 static_assert(sizeof(struct sh_header) == 256, "sh_header");
 SH_AT(sh_control, tail, 0);

@@ -45,6 +45,7 @@ lib_libshmqi_la_SOURCES = \
 	lib/handle.h \
 	lib/index.c \
 	lib/index.h \
+	lib/gone.c \
 	lib/journal.c \
 	lib/journal.h \
 	lib/journal_dir.c \
@@ -72,6 +73,8 @@ lib_libshmqi_la_SOURCES = \
 	lib/recovery.h \
 	lib/registry.c \
 	lib/registry.h \
+	lib/retain.c \
+	lib/retain.h \
 	lib/returned.c \
 	lib/returned.h \
 	lib/resize.c \

@@ -39,7 +39,7 @@ int shmqi_scan_to(struct scan *scan, uint64_t pos)
 	pthread_mutex_lock(&scan->seg->lock);
 	r = shmqi_views_enter(&scan->ep, pos, false, &scan->ring);
 	pthread_mutex_unlock(&scan->seg->lock);
-	return views_error(r);
+	return r == -ESTALE ? r : views_error(r);
 }
 
 bool shmqi_scan_read(const struct scan *scan, struct cursor at,

@@ -20,6 +20,8 @@
 #include "serial.h"
 #include "views.h"
 
+#define LOOKS 1000
+
 struct target {
 	unsigned where; /* SHMQ_SEEK_ */
 	uint64_t value;
@@ -100,7 +102,8 @@ static int walk(struct scan *scan, const struct target *t, struct cursor *at)
 	}
 }
 
-static int find(struct segment *seg, const struct target *t, struct cursor *at)
+static int find_once(struct segment *seg, const struct target *t,
+		     struct cursor *at)
 {
 	struct cursor known;
 	struct scan scan;
@@ -122,6 +125,16 @@ static int find(struct segment *seg, const struct target *t, struct cursor *at)
 	if (!r && seg->writable &&
 	    at->pos - known.pos > 4 * seg->journal->window)
 		shmqi_index_build(seg, journal_number(seg, known.pos));
+	return r;
+}
+
+static int find(struct segment *seg, const struct target *t, struct cursor *at)
+{
+	int r = -ESTALE;
+
+	/* Segments may be removed while we look. */
+	for (int i = 0; r == -ESTALE && i < LOOKS; i++)
+		r = find_once(seg, t, at);
 	return r;
 }
 

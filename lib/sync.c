@@ -123,7 +123,11 @@ static int sync_one(struct segment *seg, uint64_t number)
 	int fd = shmqi_segfile_open(seg, number, true), r = 0;
 
 	if (fd < 0)
-		return fd;
+		return fd == -ENOENT && shmqi_journal_gone(
+						seg,
+						number * seg->geo.capacity) ?
+			       0 :
+			       fd;
 	if (fdatasync(fd) < 0)
 		r = -errno;
 	close(fd);
@@ -147,14 +151,32 @@ static int sync_files(struct segment *seg, uint64_t from, uint64_t to)
 	return r;
 }
 
+/* What has been removed need not be synced. */
+static int begin_there(struct segment *seg, struct cursor *from)
+{
+	int r = 0;
+
+	if (!shmqi_journal_gone(seg, from->pos))
+		return 0;
+	pthread_mutex_lock(&seg->lock);
+	r = views_error(shmqi_journal_oldest(seg, from));
+	shmqi_views_let(seg);
+	pthread_mutex_unlock(&seg->lock);
+	return r;
+}
+
 /* As leader, or instead of one. 1: not as far as pos yet. */
 static int lead(struct segment *seg, uint64_t pos)
 {
-	struct cursor from = synced_place(seg), to = from;
-	int r = find_stamped(seg, &to);
+	struct cursor from = synced_place(seg), to;
+	int r = begin_there(seg, &from);
 
+	to = from;
+	if (!r)
+		r = find_stamped(seg, &to);
+	/* 1: removed meanwhile, look again. */
 	if (r)
-		return r;
+		return r == -ESTALE ? 1 : r;
 	if (to.pos > from.pos) {
 		r = sync_files(seg, from.pos, to.pos);
 		if (r) {

@@ -240,7 +240,13 @@ static int find_place(struct shmq_consumer *c, bool at_newest)
 	if (!(at_newest ? newest(seg, &rings, &c->copies->at) :
 			  oldest(seg, &rings, &c->copies->at)))
 		return -EBADMSG;
-	return shmqi_views_enter(&c->ep, c->copies->at.pos, false, &c->ring);
+	r = shmqi_views_enter(&c->ep, c->copies->at.pos, false, &c->ring);
+	if (r == -ESTALE) {
+		/* Gone meanwhile: the first receive finds what is there. */
+		shmqi_journal_nowhere(&c->ep, &c->ring);
+		r = 0;
+	}
+	return r;
 }
 
 static int begin(struct shmq_consumer *c, bool at_newest)

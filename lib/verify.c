@@ -78,6 +78,12 @@ int shmq_journal_info(struct shmq *q, struct shmq_journal_info *out)
 	info.bytes = tail.pos - first.pos;
 	info.mended_ns = load_relaxed(&control->mended_ns);
 	info.mended_bytes = load_relaxed(&control->mended_bytes);
+	info.retain_bytes = q->seg->geo.retain_bytes;
+	info.retain_seconds = q->seg->geo.retain_seconds;
+	info.retain_messages = q->seg->geo.retain_messages;
+	info.keep_unread = q->seg->geo.drop_unread ? SHMQ_UNREAD_LOST :
+						     SHMQ_UNREAD_KEPT;
+	info.durability = q->seg->geo.durability;
 	size = out->size < sizeof(info) ? out->size : sizeof(info);
 	memcpy((char *)out + sizeof(size_t), (char *)&info + sizeof(size_t),
 	       size - sizeof(size_t));
@@ -101,6 +107,9 @@ static int verify_one(struct verifying *v)
 	struct found found;
 	int r = shmqi_scan_to(&v->scan, v->at.pos);
 
+	if (r == -ESTALE)
+		/* Removed before we came to it. */
+		return oldest(v->seg, &v->at);
 	if (r == -EBADMSG) {
 		damage(v, "the segment file is missing, or is none");
 		shmqi_scan_behind(&v->scan, v->tail, &v->at);
@@ -145,9 +154,14 @@ static int verify(struct check *check, struct cursor from)
 
 void shmqi_verify_kept(struct check *c)
 {
-	struct cursor at;
+	struct cursor at, first;
 
-	if (shmqi_group_oldest(c->seg, &at) && verify(c, at))
+	if (!shmqi_group_oldest(c->seg, &at))
+		return;
+	/* What is gone is not kept for anybody. */
+	if (!oldest(c->seg, &first) && at.pos < first.pos)
+		at = first;
+	if (verify(c, at))
 		shmqi_check_tell(c, SHMQ_FINDING_NOTE, CHECK_NOBODY,
 				 "not all messages could be looked at");
 }
@@ -171,6 +185,14 @@ int shmq_journal_verify(struct shmq *q,
 	return r ? r : check.damages;
 }
 
+static int index_one(struct segment *seg, uint64_t number)
+{
+	int r = shmqi_index_build(seg, number);
+
+	/* Removed meanwhile. */
+	return r == -ESTALE ? 0 : shmqi_journal_told(r);
+}
+
 int shmq_journal_index(struct shmq *q)
 {
 	KEEP_ERRNO;
@@ -182,6 +204,6 @@ int shmq_journal_index(struct shmq *q)
 	if (!r)
 		r = shmqi_scan_range(q->seg, &lowest, &highest);
 	for (uint64_t k = r ? 1 : lowest; !r && k <= highest; k++)
-		r = shmqi_journal_told(shmqi_index_build(q->seg, k));
+		r = index_one(q->seg, k);
 	return r;
 }

@@ -141,6 +141,9 @@ unit_tests += tests/test_journal
 tests_test_journal_SOURCES = tests/test_journal.c \
 	tests/pattern.c tests/pattern.h $(support)
 tests_test_journal_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_retain
+tests_test_retain_SOURCES = tests/test_retain.c $(support)
+tests_test_retain_LDADD = $(UNIT_LIBS)
 unit_tests += tests/test_mend
 tests_test_mend_SOURCES = tests/test_mend.c \
 	tests/pattern.c tests/pattern.h $(support)

@@ -392,6 +392,65 @@ static void damage_in_what_was_synced_cuts_nothing(void **state)
 	}
 }
 
+/* How many come, the first number as it should be. */
+static uint64_t count_from(struct shmq_consumer *c, uint64_t seq)
+{
+	struct shmq_msg msg;
+	uint64_t n = 0;
+
+	for (; shmq_receive(c, &msg, 1, SHMQ_NOWAIT) == 1; n++) {
+		must(n ? msg.seq >= seq : msg.seq == seq);
+		must_be(msg.lost, 0);
+		seq = msg.seq + 1;
+		must_be(shmq_release(c), 0);
+	}
+	return n;
+}
+
+/* What was not synced ends at a missing file, and leaves no later one. */
+static void a_gap_ends_what_was_not_synced(void **state)
+{
+	struct shmq *q = journal_create();
+	struct shmq_consumer *c;
+	uint64_t n;
+
+	(void)state;
+	send_numbers(q, 0, MESSAGES);
+	copy_journal("j", "copy");
+	must_be(unlink(path_of("copy", segment_name(3))), 0);
+	must_be(access(path_of("copy", segment_name(5)), F_OK), 0);
+	shmq_close(q);
+	must_be(shmq_open(&q, "copy", 0, 0, NULL), 0);
+	must(access(path_of("copy", segment_name(5)), F_OK));
+	c = consumer_join(q, 0);
+	n = count_from(c, 0);
+	must(n > 0 && n < MESSAGES);
+	must_be(shmq_journal_verify(q, NULL, NULL), 0);
+	shmq_consumer_close(c);
+	shmq_close(q);
+}
+
+/* Retention was on the way: what is below a gap is not the beginning. */
+static void a_gap_below_what_was_synced_is_where_it_begins(void **state)
+{
+	struct shmq *q = journal_create();
+	struct shmq_consumer *c;
+
+	(void)state;
+	send_numbers(q, 0, MESSAGES);
+	must_be(shmq_sync(q, SHMQ_NOWAIT), 0);
+	copy_journal("j", "copy");
+	must_be(unlink(path_of("copy", segment_name(1))), 0);
+	shmq_close(q);
+	must_be(shmq_open(&q, "copy", 0, 0, NULL), 0);
+	must(info_of(q).first_seq > 0);
+	must_be(shmq_journal_verify(q, NULL, NULL), 0);
+	c = consumer_join(q, 0);
+	must(count_from(c, info_of(q).first_seq) > 0);
+	shmq_consumer_close(c);
+	shmq_close(q);
+}
+
 static void what_was_held_is_delivered_again(void **state)
 {
 	struct shmq *q = journal_create();
@@ -610,6 +669,9 @@ int main(void)
 		TEST_IN_DIRECTORY(a_payload_is_checked),
 		TEST_IN_DIRECTORY(a_stale_or_scribbled_control_file_is_mended),
 		TEST_IN_DIRECTORY(damage_in_what_was_synced_cuts_nothing),
+		TEST_IN_DIRECTORY(a_gap_ends_what_was_not_synced),
+		TEST_IN_DIRECTORY(
+			a_gap_below_what_was_synced_is_where_it_begins),
 		TEST_IN_DIRECTORY(what_was_held_is_delivered_again),
 		TEST_IN_DIRECTORY(a_death_while_mending_is_mended),
 		TEST_IN_DIRECTORY(seeking_finds_every_message),

@@ -18,6 +18,7 @@ shmq_strerror shmq_errdetail shmq_runtime_dir shmq_version
 # moments only. A row takes its function off this list.
 without="$without
 shmq_seek shmq_sync shmq_journal_info shmq_journal_verify shmq_journal_index
+shmq_journal_compact
 "
 
 failed=0
