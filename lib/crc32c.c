@@ -103,7 +103,24 @@ static uint32_t by_tables(uint32_t crc, const uint8_t *p, size_t n)
 	return crc;
 }
 
+static uint32_t behind_by_tables(const uint64_t words[3], const void *data,
+				 size_t n)
+{
+	uint32_t crc = by_tables(~0u, (const uint8_t *)words,
+				 3 * sizeof(words[0]));
+
+	return ~by_tables(crc, data, n);
+}
+
 #ifdef HARDWARE
+
+static uint32_t load32(const uint8_t *p)
+{
+	uint32_t word;
+
+	memcpy(&word, p, sizeof(word));
+	return word;
+}
 
 HARDWARE static inline uint32_t step8(uint32_t crc, uint64_t word)
 {
@@ -111,6 +128,15 @@ HARDWARE static inline uint32_t step8(uint32_t crc, uint64_t word)
 	return (uint32_t)_mm_crc32_u64(crc, word);
 #else
 	return __crc32cd(crc, word);
+#endif
+}
+
+HARDWARE static inline uint32_t step4(uint32_t crc, uint32_t word)
+{
+#if defined(__x86_64__)
+	return _mm_crc32_u32(crc, word);
+#else
+	return __crc32cw(crc, word);
 #endif
 }
 
@@ -130,7 +156,8 @@ static inline uint32_t pass_stretch(uint32_t crc)
 	       stretch[2][crc >> 16 & 255] ^ stretch[3][crc >> 24];
 }
 
-HARDWARE static uint32_t by_hardware(uint32_t crc, const uint8_t *p, size_t n)
+HARDWARE static inline uint32_t by_hardware(uint32_t crc, const uint8_t *p,
+					    size_t n)
 {
 	for (; n >= 3 * STRETCH; p += 3 * STRETCH, n -= 3 * STRETCH) {
 		uint32_t second = 0, third = 0;
@@ -145,18 +172,49 @@ HARDWARE static uint32_t by_hardware(uint32_t crc, const uint8_t *p, size_t n)
 	}
 	for (; n >= 8; p += 8, n -= 8)
 		crc = step8(crc, load64(p));
-	while (n--)
+	if (n & 4) {
+		crc = step4(crc, load32(p));
+		p += 4;
+	}
+	for (n &= 3; n; n--)
 		crc = step1(crc, *p++);
 	return crc;
 }
 
+HARDWARE static uint32_t from(uint32_t crc, const void *data, size_t n)
+{
+	return ~by_hardware(~crc, data, n);
+}
+
+HARDWARE static uint32_t behind(const uint64_t words[3], const void *data,
+				size_t n)
+{
+	uint32_t crc = ~0u;
+
+	for (int i = 0; i < 3; i++)
+		crc = step8(crc, words[i]);
+	return ~by_hardware(crc, data, n);
+}
+
 uint32_t shmqi_crc32c(uint32_t crc, const void *data, size_t n)
 {
-	return ~(hardware ? by_hardware(~crc, data, n) :
-			    by_tables(~crc, data, n));
+	return hardware ? from(crc, data, n) : ~by_tables(~crc, data, n);
+}
+
+uint32_t shmqi_crc32c_behind(const uint64_t words[3], const void *data,
+			     size_t n)
+{
+	return hardware ? behind(words, data, n) :
+			  behind_by_tables(words, data, n);
 }
 
 #else
+
+uint32_t shmqi_crc32c_behind(const uint64_t words[3], const void *data,
+			     size_t n)
+{
+	return behind_by_tables(words, data, n);
+}
 
 uint32_t shmqi_crc32c(uint32_t crc, const void *data, size_t n)
 {

@@ -16,6 +16,10 @@ void shmqi_crc32c_init(void);
  */
 uint32_t shmqi_crc32c(uint32_t crc, const void *data, size_t n);
 
+/* The sum of three words and n bytes: what is in front of a message, and it. */
+uint32_t shmqi_crc32c_behind(const uint64_t words[3], const void *data,
+			     size_t n);
+
 /* For tests: with the processor's instruction, if it has one, or without. */
 void shmqi_crc32c_choose(bool hardware);
 

@@ -281,6 +281,7 @@ int shmqi_producer_open(struct shmq_producer **out, struct segment *seg,
 		return -ENOMEM;
 	p->ep.magic = geometry_journal(&seg->geo) ? ENDPOINT_JOURNAL :
 						    ENDPOINT_PRODUCER;
+	p->durable = seg->geo.durability == SHMQ_DURABLE_EACH;
 	r = join_patiently(p, patient);
 	if (r) {
 		shmqi_endpoint_free(&p->ep, sizeof(*p));

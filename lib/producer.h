@@ -47,6 +47,7 @@ struct shmq_producer {
 	uint64_t policy;   /* under which it found these: policy.h */
 	bool overwrites;
 	bool single;   /* claims by moving the tail */
+	bool durable;  /* each send waits for the disk */
 	bool reserved; /* open is a reservation */
 	uint32_t spin;
 	struct span open; /* if reserved */
@@ -207,7 +208,8 @@ int shmqi_producer_sync(struct shmq_producer *p, uint64_t pos,
 static inline int made_durable(struct shmq_producer *p, uint64_t pos,
 			       int64_t timeout_ns)
 {
-	return producer_seals(p) ? shmqi_producer_sync(p, pos, timeout_ns) : 0;
+	return unlikely(p->durable) ? shmqi_producer_sync(p, pos, timeout_ns) :
+				      0;
 }
 
 /* All of the open claim is stamped; seq is the number behind it. */

@@ -31,9 +31,8 @@ static uint32_t sum(struct sh_record *record, uint64_t about, uint64_t seq,
 {
 	const uint64_t head[3] = { seq, about, time };
 	uint32_t size = (uint32_t)about;
-	uint32_t crc = shmqi_crc32c(0, head, sizeof(head));
+	uint32_t crc = shmqi_crc32c_behind(head, record_payload(record), size);
 
-	crc = shmqi_crc32c(crc, record_payload(record), size);
 	if (about >> 32 & SH_RECORD_TAIL) {
 		struct sh_record_tail *tail = tail_of(record, size);
 		const uint64_t words[2] = { load_relaxed(&tail->span),

@@ -271,11 +271,7 @@ int shmqi_producer_sync(struct shmq_producer *p, uint64_t pos,
 	int64_t deadline = timeout_ns == SHMQ_NOWAIT ?
 				   0 :
 				   shmqi_wait_deadline(timeout_ns);
-	int r = 0;
-
-	if (seg->geo.durability == SHMQ_DURABLE_EACH)
-		r = shmqi_sync_to(seg, pos, deadline);
-	return r ? -EINPROGRESS : 0;
+	return shmqi_sync_to(seg, pos, deadline) ? -EINPROGRESS : 0;
 }
 
 int shmq_sync(struct shmq *q, int64_t timeout_ns)

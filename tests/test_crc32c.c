@@ -23,6 +23,7 @@ static uint32_t bit_by_bit(uint32_t crc, const uint8_t *p, size_t n)
 static void sums_of_the_standard(bool hardware)
 {
 	uint8_t data[32];
+	uint64_t words[3];
 
 	shmqi_crc32c_choose(hardware);
 	must_be(shmqi_crc32c(0, "123456789", 9), 0xe3069283u);
@@ -34,6 +35,10 @@ static void sums_of_the_standard(bool hardware)
 	for (uint8_t i = 0; i < 32; i++)
 		data[i] = i;
 	must_be(shmqi_crc32c(0, data, 32), 0x46dd794eu);
+	memcpy(words, data, sizeof(words));
+	must_be(shmqi_crc32c_behind(words, data + 24, 8), 0x46dd794eu);
+	must_be(shmqi_crc32c_behind(words, data + 24, 7),
+		shmqi_crc32c(0, data, 31));
 }
 
 static void sums_are_those_of_the_standard(void **state)
