@@ -45,6 +45,12 @@ dist_man_MANS += \
 	doc/man/shmq_stat_group.3 \
 	doc/man/shmq_stat_member.3 \
 	doc/man/shmq_strerror.3 \
+	doc/man/shmq_journal_index.3 \
+	doc/man/shmq_journal_compact.3 \
+	doc/man/shmq_journal_info.3 \
+	doc/man/shmq_journal_verify.3 \
+	doc/man/shmq_seek.3 \
+	doc/man/shmq_sync.3 \
 	doc/man/shmq_tap_skip.3 \
 	doc/man/shmq_unlink.3 \
 	doc/man/shmq_until.3 \

@@ -80,6 +80,7 @@ int64_t shmq_until(int64_t monotonic_ns);
 #define SHMQ_TOPIC 0x8           /* no group to begin with */
 #define SHMQ_HUGEPAGES 0x10      /* lay out for, and ask for, huge pages */
 #define SHMQ_PREFAULT 0x20       /* touch every page when mapping */
+#define SHMQ_JOURNAL 0x40        /* a directory: messages stay */
 
 /* shmq_consumer_open */
 #define SHMQ_TAP 0x1       /* read-only observer */
@@ -102,17 +103,32 @@ struct shmq_consumer;
  * version to the next; a tail that the library does not know must be zero.
  */
 struct shmq_attr {
-	size_t size;          /* sizeof(struct shmq_attr) */
-	uint64_t capacity;    /* bytes of ring, 4096 to 2^40; rounded up to a
+	size_t size;            /* sizeof(struct shmq_attr) */
+	uint64_t capacity;      /* bytes of ring, 4096 to 2^40; rounded up to a
 				 power of two; 0: 1 MiB */
-	uint64_t flags;       /* SHMQ_SINGLE_PRODUCER and so on */
-	uint32_t max_members; /* producers and consumers alive at a time, 1 to
+	uint64_t flags;         /* SHMQ_SINGLE_PRODUCER and so on */
+	uint32_t max_members;   /* producers and consumers alive at a time, 1 to
 				 4000; 0: 64 */
-	uint32_t max_groups;  /* 1 to 250; 0: 16 */
+	uint32_t max_groups;    /* 1 to 250; 0: 16 */
+	uint64_t segment_bytes; /* of a journal, instead of capacity: bytes of
+				   each segment file, 65536 to 2^40; rounded up
+				   to a power of two; 0: 512 MiB */
+	uint32_t durability;    /* of a journal: SHMQ_DURABLE_ */
+	uint32_t reserved;      /* 0 */
+	/* How much a journal keeps; 0: no limit. */
+	uint64_t retain_bytes;    /* 0 to 2^62 */
+	uint64_t retain_seconds;  /* 0 to 10^9 */
+	uint64_t retain_messages; /* 0 to 2^62 */
+	uint32_t keep_unread;     /* SHMQ_UNREAD_ */
+	uint32_t reserved2;       /* 0 */
 };
+#define SHMQ_DURABLE_NONE 0u /* shmq_sync() says when */
+#define SHMQ_DURABLE_EACH 1u /* a send returns when the disk has it */
+#define SHMQ_UNREAD_KEPT 0u  /* what a group has not received stays */
+#define SHMQ_UNREAD_LOST 1u  /* it goes like the rest, and counts as lost */
 #define SHMQ_ATTR_INIT                                                         \
 	{                                                                      \
-		sizeof(struct shmq_attr), 0, 0, 0, 0                           \
+		sizeof(struct shmq_attr), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0   \
 	}
 
 /* One message as shmq_receive() lends it. */
@@ -207,7 +223,7 @@ struct shmq_group_info {
  *   out    receives the handle; untouched on error
  *   name   without a slash: a queue in the runtime directory (environment
  *          variable SHMQ_DIR, else /dev/shm), 1 to 255 bytes, not "." or "..";
- *          with a slash: the path of a file
+ *          with a slash: the path of a file; of a journal, a directory
  *   flags  SHMQ_CREATE, SHMQ_EXCL, SHMQ_RDONLY
  *   mode   permissions of a new queue, less the umask. To send or to receive
  *          a process needs read and write permission, to look only read
@@ -227,10 +243,44 @@ struct shmq_group_info {
  *           -ENOMEM, -EMFILE, -ENFILE, -EOPNOTSUPP (a kind of queue or a file
  *           system that this version does not know), -EBADMSG (not a queue, or
  *           a damaged one), -EPROTONOSUPPORT (a queue of another layout
- *           version or architecture), -ENOSYS (no /proc where one is needed)
+ *           version or architecture), -ENOSYS (no /proc where one is needed);
+ *           of a journal after a crash of the machine: -EUCLEAN (with
+ *           SHMQ_RDONLY), -EBUSY (somebody has been mending it for a minute),
+ *           -ENOLCK
  */
 int shmq_open(struct shmq **out, const char *name, int flags, mode_t mode,
 	      const struct shmq_attr *attr);
+
+/*
+ * With SHMQ_JOURNAL the queue is a journal: messages stay when they have been
+ * received. The name is that of a directory with a control file and the files
+ * of the stream, segment_bytes each; they appear as the stream grows, and no
+ * file is ever used again. Every group, whenever it is made, begins with the
+ * first message (SHMQ_NEWEST: the next), and so does a tap. Senders wait for
+ * nobody. What is in a journal outlives any process. It is the page cache, so
+ * it may be far larger than memory; what has reached the disk when the power
+ * fails is up to the kernel. The largest message is a quarter of segment_bytes.
+ *
+ * What is to be kept is said when the journal is made. A segment file has
+ * outlived its time when retain_bytes, or retain_messages, are behind it, or
+ * when all that is in it was sent retain_seconds ago; one of them that is set
+ * suffices. Then it goes, the oldest first, as soon as a sender comes to another
+ * segment or somebody calls shmq_journal_compact(); but not as long as a group
+ * has not received all that is in it, unless keep_unread is SHMQ_UNREAD_LOST,
+ * and never as long as somebody holds a message of it. A group that is further
+ * behind than what is there goes on at the oldest message, as a tap does; the
+ * consumer to which that happens learns how many were lost.
+ *
+ * After the machine went down, or where a journal was copied, whoever first
+ * opens it for writing mends it: what is behind the first message that is not
+ * whole is cut off, and what the groups have not received by what the disk knew
+ * comes flagged SHMQ_REDELIVERED, as it may have been received. This reads what
+ * was not known to be on the disk. Until then it cannot be opened with
+ * SHMQ_RDONLY: -EUCLEAN.
+ *
+ * A journal does not go with SHMQ_OVERWRITE, SHMQ_HUGEPAGES or SHMQ_PREFAULT,
+ * and cannot be anonymous.
+ */
 
 /*
  * Create a queue without a name. Children inherit it; others get it by passing
@@ -253,7 +303,7 @@ int shmq_open_anonymous(struct shmq **out, const struct shmq_attr *attr);
  * Return    0; -EINVAL, -EBADF, -EISDIR, -EACCES, -EPERM, -EIO, -ENOSPC,
  *           -EDQUOT, -EFBIG,
  *           -ENOMEM, -EMFILE, -ENFILE, -ELOOP, -ENOENT, -EOPNOTSUPP, -EBADMSG,
- *           -EPROTONOSUPPORT, -ENOSYS
+ *           -EPROTONOSUPPORT, -ENOSYS, -EUCLEAN, -EBUSY, -ENOLCK
  */
 int shmq_open_fd(struct shmq **out, int fd, int flags);
 
@@ -285,9 +335,31 @@ void shmq_close(struct shmq *q);
  * Progress  independent of other processes
  * Return    0; -EINVAL, -ENAMETOOLONG, -ENOENT, -EACCES, -EPERM, -EROFS,
  *           -EISDIR, -ENOTDIR, -ELOOP, -EIO, -EBUSY, -ENOMEM, -EMFILE, -ENFILE,
- *           -EBADMSG (that file is not a queue; it is left alone)
+ *           -EBADMSG (that file is not a queue; it is left alone), -ENOTEMPTY
+ *           (a journal's directory with other files in it; likewise)
  */
 int shmq_unlink(const char *name);
+
+/*
+ * See that all that has been sent to a journal so far is on the disk, and so is
+ * what its groups have received. Who syncs at the same time shares the work.
+ *
+ *   timeout_ns  how long to wait for a sender that has begun before this call
+ *               and not finished. The disk is waited for in any case
+ *
+ * Blocks    for the disk, and behind others that sync
+ * Shared    anybody, any time
+ * Progress  waits behind a claim that a live (perhaps stopped) producer holds,
+ *           because what comes behind it would be cut off with it; a dead one's
+ *           is cleaned up; and a tenth of a second behind a stopped one that
+ *           syncs
+ * Order     after a crash of the machine all that was sent before is there
+ * Return    0; -ETIMEDOUT (a sender is in the way), -EINTR, -EOPNOTSUPP (not a
+ *           journal), -EBADF (the handle is read only), -EIO, -ENOSPC, -EDQUOT
+ *           (the disk says no, or has said so since the journal was made, or
+ *           mended), -EFBIG, -EMFILE, -ENFILE, -EINVAL, -EBADMSG, -ENOMEM
+ */
+int shmq_sync(struct shmq *q, int64_t timeout_ns);
 
 /* ---------------------------------------------------------------- sending */
 
@@ -333,7 +405,11 @@ void shmq_producer_close(struct shmq_producer *p);
  *           queue has been unlinked), -EBUSY (a reservation is open), -EINVAL,
  *           -ESTALE (inherited by fork), -EBADMSG (the queue is damaged),
  *           -ENOMEM (it was resized, and the new ring cannot be mapped),
- *           -EOVERFLOW (2^62 bytes or 2^57 messages have passed through)
+ *           -EOVERFLOW (2^62 bytes or 2^57 messages have passed through);
+ *           of a journal that needs another segment file, at once, whatever
+ *           the timeout: -ENOSPC, -EDQUOT, -EFBIG, -EIO, -EMFILE, -ENFILE; of
+ *           one with SHMQ_DURABLE_EACH: -EINPROGRESS (it was sent, but the disk
+ *           has not said that it has it: shmq_sync() tells why)
  */
 int shmq_send(struct shmq_producer *p, const void *buf, size_t len,
 	      int64_t timeout_ns);
@@ -358,7 +434,7 @@ int shmq_sendv(struct shmq_producer *p, const struct iovec *iov, int iovcnt,
  *           comes between them
  * Return    how many were sent, counted from the first; 0 only if n is 0; the
  *           errors of shmq_send, when none was sent (-EMSGSIZE: one of them is
- *           too large, none was sent)
+ *           too large, none was sent; but -EINPROGRESS: some or all were)
  */
 int shmq_send_batch(struct shmq_producer *p, const struct iovec *messages,
 		    unsigned n, int64_t timeout_ns);
@@ -368,7 +444,8 @@ int shmq_send_batch(struct shmq_producer *p, const struct iovec *messages,
  * bytes past a 64-byte boundary). Later messages of all producers wait behind
  * it, so commit or discard soon. One reservation at a time.
  *
- * Blocks, Shared, Progress, Return  as shmq_send
+ * Blocks, Shared, Progress  as shmq_send
+ * Return    as shmq_send, except -EINPROGRESS
  * Order     the message has its number from here on
  */
 int shmq_reserve(struct shmq_producer *p, size_t len, void **out,
@@ -379,7 +456,7 @@ int shmq_reserve(struct shmq_producer *p, size_t len, void **out,
  *
  * Blocks never · Shared p belongs to one thread · Order as shmq_send
  * Return    0; -EINVAL (nothing reserved, or len is more than was; the
- *           reservation stays), -ESTALE
+ *           reservation stays), -ESTALE, -EINPROGRESS (as shmq_send)
  */
 int shmq_commit(struct shmq_producer *p, size_t len);
 
@@ -571,11 +648,40 @@ int shmq_producer_cancel(struct shmq_producer *p);
 
 /*
  * How many messages this consumer has missed so far: none, except from
- * overwriting queues and for taps.
+ * overwriting queues, from journals with SHMQ_UNREAD_LOST, and for taps.
  *
  * Blocks never · Shared c belongs to one thread · Return the sum
  */
 uint64_t shmq_consumer_lost(const struct shmq_consumer *c);
+
+/*
+ * Go to another place of a journal, forwards or backwards: what is received next
+ * is from there on.
+ *
+ *   c      a tap; or the only consumer of its group (SHMQ_EXCLUSIVE, or a queue
+ *          with SHMQ_SINGLE_CONSUMER), with nothing borrowed: then it is the
+ *          group that goes there. What others returned comes first all the same
+ *   where  SHMQ_SEEK_OLDEST, SHMQ_SEEK_NEWEST: behind the last one sent;
+ *          SHMQ_SEEK_SEQ: the message of that number, or if it is no longer
+ *          kept, the oldest; SHMQ_SEEK_TIME: the first that was sent at that
+ *          time or later
+ *   value  a number; or nanoseconds of CLOCK_REALTIME, which the journal knows
+ *          to some milliseconds
+ *
+ * Messages whose times are not in order, because a clock was set back, are found
+ * where the index leads.
+ *
+ * Blocks    for the file system only
+ * Shared    c belongs to one thread · Progress independent of other processes
+ * Return    0; -ERANGE (no such number has been sent), -EBUSY (c has borrowed
+ *           messages), -EOPNOTSUPP (not a journal, or c has, or may have, others
+ *           in its group), -EINVAL, -ESTALE, -EBADMSG, -ENOMEM
+ */
+int shmq_seek(struct shmq_consumer *c, unsigned where, uint64_t value);
+#define SHMQ_SEEK_OLDEST 0u
+#define SHMQ_SEEK_NEWEST 1u
+#define SHMQ_SEEK_SEQ 2u
+#define SHMQ_SEEK_TIME 3u
 
 /*
  * For a tap, when a receive says -EAGAIN or -EBADMSG and there is more behind:
@@ -689,9 +795,9 @@ int shmq_recover(struct shmq *q);
  * Return    0, also if it has that capacity already; -EINVAL, -EBADF (the
  *           handle is read only), -EBUSY (messages from before the last resize
  *           have not been received yet, or a consumer or tap is still in a
- *           ring of long ago, or somebody is resizing), -EOVERFLOW, -ENOSPC,
- *           -EFBIG, -ENOMEM, -EIO, -EDQUOT (then all is as it was), -EBADMSG,
- *           -ENOLCK
+ *           ring of long ago, or somebody is resizing), -EOPNOTSUPP (a
+ *           journal), -EOVERFLOW, -ENOSPC, -EFBIG, -ENOMEM, -EIO, -EDQUOT
+ *           (then all is as it was), -EBADMSG, -ENOLCK
  */
 int shmq_resize(struct shmq *q, uint64_t capacity);
 
@@ -766,6 +872,78 @@ struct shmq_finding {
 int shmq_check(struct shmq *q,
 	       void (*tell)(void *arg, const struct shmq_finding *finding),
 	       void *arg);
+
+/*
+ * Remove what a journal is not asked to keep any longer: see shmq_open(). This
+ * happens by itself when a sender comes to another segment file; nobody needs
+ * to call it but where nobody sends, and time passes.
+ *
+ * Blocks    for the file system only · Shared anybody, any time
+ * Progress  independent of other processes
+ * Return    how many segment files are gone; -EINVAL, -EOPNOTSUPP (not a
+ *           journal), -EBADF (the handle is read only), -EBADMSG, -ENOLCK
+ */
+int shmq_journal_compact(struct shmq *q);
+
+/* A journal as a whole. Grows at its end. */
+struct shmq_journal_info {
+	size_t size;            /* sizeof(struct shmq_journal_info) */
+	uint64_t segment_bytes; /* of each file */
+	uint64_t segments;      /* files that messages are in */
+	uint64_t first_seq;     /* number of the oldest message */
+	uint64_t next_seq;      /* number of the next one to be sent */
+	uint64_t bytes;         /* of the stream between them */
+	uint64_t mended_ns;     /* CLOCK_REALTIME when it was last mended, see
+				   shmq_open(); 0: never */
+	uint64_t mended_bytes;  /* that were cut off its end then */
+	/* As it was made: see struct shmq_attr. */
+	uint64_t retain_bytes;
+	uint64_t retain_seconds;
+	uint64_t retain_messages;
+	uint32_t keep_unread;
+	uint32_t durability;
+};
+#define SHMQ_JOURNAL_INFO_INIT                                                 \
+	{                                                                      \
+		sizeof(struct shmq_journal_info), 0, 0, 0, 0, 0, 0, 0, 0, 0,   \
+			0, 0, 0                                                \
+	}
+
+/*
+ * Describe a journal. Fields past info->size are not written.
+ *
+ * Blocks never · Shared anybody · Progress independent of other processes
+ * Return    0; -EINVAL, -EOPNOTSUPP (not a journal), -EBADMSG, -ENOMEM
+ */
+int shmq_journal_info(struct shmq *q, struct shmq_journal_info *info);
+
+/*
+ * Is every message of a journal as it was sent, by its checksum? Members may be
+ * at work meanwhile. Changes nothing.
+ *
+ *   tell  called with arg for each damage, from within; or NULL
+ *
+ * Blocks    for the time of reading the whole journal
+ * Shared    anybody, any time · Progress independent of other processes
+ * Return    how many damages were told; -EINVAL, -EOPNOTSUPP (not a journal),
+ *           -EBADMSG, -ENOMEM
+ */
+int shmq_journal_verify(struct shmq *q,
+			void (*tell)(void *arg,
+				     const struct shmq_finding *finding),
+			void *arg);
+
+/*
+ * Write the index files of a journal anew. They are hints: what is missing or
+ * wrong in them makes shmq_seek() slower, and is mended by it.
+ *
+ * Blocks    for the time of reading the whole journal
+ * Shared    anybody, any time · Progress independent of other processes
+ * Return    0; -EINVAL, -EOPNOTSUPP (not a journal), -EBADF (the handle is read
+ *           only), -EBADMSG, -ENOMEM, -ENOSPC, -EDQUOT, -EFBIG, -EIO, -EMFILE,
+ *           -ENFILE
+ */
+int shmq_journal_index(struct shmq *q);
 
 /*
  * Largest message in bytes: a quarter of the capacity, less than 4 GiB. It

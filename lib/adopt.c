@@ -107,6 +107,12 @@ int64_t shmqi_consumer_adopt(struct shmq_consumer *c, const struct wanted *w)
 	adoption.slots = c->slots;
 	pthread_mutex_lock(&seg->lock);
 	n = views_error(shmqi_views_get(seg, false, &rings));
+	/* What it adopts is to be in a segment that it uses: see used(). */
+	if (!n && seg->journal)
+		n = shmqi_consumer_follow_locked(
+			c, c->serial ? c->pos : cursor_pos(&c->group->cursor));
+	if (n > 0)
+		n = 0;
 	if (!n) {
 		n = adopt_spans(c, w, &adoption);
 		shmqi_views_let(seg);

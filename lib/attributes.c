@@ -108,6 +108,14 @@ uint32_t shmqi_attributes_spin(const struct endpoint *ep, uint32_t spin)
 	return spin < attributes.spin ? spin : (uint32_t)attributes.spin;
 }
 
+bool shmqi_attributes_whole(const struct segment *seg)
+{
+	struct words words;
+	uint64_t number;
+
+	return read_in_force(seg, &number, &words);
+}
+
 static void write_version(const struct geometry *geo,
 			  struct sh_control *control, uint64_t number,
 			  const struct words *words)
@@ -183,6 +191,10 @@ static int change(struct words *words, const char *key, const char *value)
 static int set_overwrite(struct segment *seg, const char *value)
 {
 	bool on = !strcmp(value, "on");
+
+	if (on && seg->journal)
+		return shmqi_error_say(-EOPNOTSUPP,
+				       "a journal writes nothing over");
 
 	if (!on && strcmp(value, "off"))
 		return shmqi_error_say(-EINVAL, "overwrite is on or off");

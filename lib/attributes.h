@@ -24,6 +24,9 @@ int shmqi_attributes_read(const struct segment *seg, const struct endpoint *ep,
 /* Before a wait: the spin that is left of this one within the budget. */
 uint32_t shmqi_attributes_spin(const struct endpoint *ep, uint32_t spin);
 
+/* Is the version in force whole? */
+bool shmqi_attributes_whole(const struct segment *seg);
+
 /* The first version of a new queue. */
 void shmqi_attributes_format(const struct geometry *geo,
 			     struct sh_control *control);

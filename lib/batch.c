@@ -9,14 +9,14 @@
 #include "turn.h"
 
 /* How many messages fit into room bytes, and the bytes they take. */
-static unsigned fit(const struct iovec *messages, unsigned n, uint64_t room,
-		    uint64_t *span)
+static unsigned fit(const struct shmq_producer *p, const struct iovec *messages,
+		    unsigned n, uint64_t room, uint64_t *span)
 {
 	unsigned k;
 
 	*span = 0;
 	for (k = 0; k < n; k++) {
-		uint64_t next = record_span(messages[k].iov_len);
+		uint64_t next = message_span(p, messages[k].iov_len);
 
 		if (next > room - *span)
 			break;
@@ -36,8 +36,8 @@ static void write_messages(struct shmq_producer *p,
 		size_t len = messages[k].iov_len;
 
 		copy_bytes(record_payload(record), messages[k].iov_base, len);
-		publish(p, record, len, open->seq + k);
-		pos += record_span(len);
+		publish_any(p, record, len, open->seq + k);
+		pos += message_span(p, len);
 	}
 	claim_finish(p, open->seq + n);
 }
@@ -55,8 +55,8 @@ static int claim_some(struct shmq_producer *p, const struct iovec *messages,
 	int r;
 
 	do {
-		most = record_span(p->ring.max_message);
-		k = fit(messages, n, most, &span);
+		most = message_span(p, p->ring.max_message);
+		k = fit(p, messages, n, most, &span);
 		r = k ? claim_now(p, span, k, open) : -EMSGSIZE;
 		/* Perhaps it was too much for a ring that it came to. */
 	} while (r == -EMSGSIZE && k);
@@ -64,12 +64,12 @@ static int claim_some(struct shmq_producer *p, const struct iovec *messages,
 		tail = p->single ? p->at.pos : cursor_pos(&p->control->tail);
 		if (tail < p->limit && p->limit - tail < most)
 			most = p->limit - tail;
-		k = tail < p->limit ? fit(messages, n, most, &span) : 0;
+		k = tail < p->limit ? fit(p, messages, n, most, &span) : 0;
 		if (k)
 			r = claim_now(p, span, k, open);
 	}
 	if (r == -EAGAIN && wait) {
-		k = fit(messages, 1, UINT64_MAX, &span);
+		k = fit(p, messages, 1, UINT64_MAX, &span);
 		r = claim(p, span, k, timeout_ns, open);
 	}
 	return r ? r : (int)k;
@@ -79,11 +79,13 @@ int shmq_send_batch(struct shmq_producer *p, const struct iovec *messages,
 		    unsigned n, int64_t timeout_ns)
 {
 	struct span open = { 0 };
+	uint64_t last = 0;
 	unsigned sent = 0;
 	int r = producer_check(p);
 
-	if (r)
+	if (r < 0)
 		return r;
+	r = 0;
 	if ((!messages && n) || !timeout_valid(timeout_ns))
 		return -EINVAL;
 	if (n > INT_MAX)
@@ -100,9 +102,13 @@ int shmq_send_batch(struct shmq_producer *p, const struct iovec *messages,
 		r = claim_some(p, messages + sent, n - sent, !sent, timeout_ns,
 			       &open);
 		if (r < 0)
-			return sent ? (int)sent : r;
+			break;
 		write_messages(p, messages + sent, (unsigned)r, &open);
+		last = open.end;
 		sent += (unsigned)r;
 	}
-	return (int)sent;
+	if (!sent)
+		return n ? r : 0;
+	r = made_durable(p, last, timeout_ns);
+	return r ? r : (int)sent;
 }

@@ -46,6 +46,12 @@ bool shmqi_check_rings_same(const struct check *c);
 /* check_members.c: entries and their claims. */
 void shmqi_check_members(struct check *c);
 
+/* Has somebody claimed this position, and not stamped it yet? */
+bool shmqi_check_open(const struct segment *seg, uint64_t pos);
+
+/* verify.c: the same as below, of a journal. */
+void shmqi_verify_kept(struct check *c);
+
 /* check_records.c: all that is kept for a group. */
 void shmqi_check_records(struct check *c);
 

@@ -209,8 +209,20 @@ static void check_spans(struct check *c)
 	}
 }
 
+bool shmqi_check_open(const struct segment *seg, uint64_t pos)
+{
+	const struct check c = { .seg = (struct segment *)(uintptr_t)seg };
+	uint64_t seq = 0;
+
+	return behind_claim(&c, &pos, &seq);
+}
+
 void shmqi_check_records(struct check *c)
 {
+	if (c->seg->journal) {
+		shmqi_verify_kept(c);
+		return;
+	}
 	/* Overwriting producers respect no reader: nothing is kept. Nor does
 	 * who kept again say what was written over before. */
 	if (policy_now(c->seg))

@@ -8,6 +8,7 @@
 #include "error.h"
 #include "group.h"
 #include "groups.h"
+#include "journal.h"
 #include "members.h"
 #include "policy.h"
 #include "producer.h"
@@ -129,6 +130,8 @@ int shmqi_claim_find_room(struct shmq_producer *p, struct cursor tail,
 
 	if (end > SH_POS_MAX)
 		return -EOVERFLOW;
+	if (p->ep.seg->journal)
+		return shmqi_journal_find_room(p, tail.pos, end);
 	shmqi_policy_follow_producing(p);
 	if (p->overwrites)
 		return find_room_overwriting(p, tail, end);

@@ -12,6 +12,7 @@
 #include "group.h"
 #include "groups.h"
 #include "handle.h"
+#include "journal.h"
 #include "lease.h"
 #include "members.h"
 #include "policy.h"
@@ -27,7 +28,7 @@ uint64_t shmq_consumer_lost(const struct shmq_consumer *c)
 	if (!c)
 		return 0;
 	copies = c->copies ? c->copies : c->spare;
-	return copies ? copies->lost : 0;
+	return c->lost + (copies ? copies->lost : 0);
 }
 
 static int begin(struct shmq_consumer *c, uint32_t group)
@@ -45,6 +46,11 @@ static int begin(struct shmq_consumer *c, uint32_t group)
 	c->kept_end = UINT64_MAX;
 	r = shmqi_views_enter(&c->ep, cursor_pos(&c->group->cursor), false,
 			      &c->ring);
+	if (r == -ESTALE) {
+		/* It is gone: the first receive finds what is there. */
+		shmqi_journal_nowhere(&c->ep, &c->ring);
+		r = 0;
+	}
 	return r || !c->serial ? r : shmqi_serial_begin(c);
 }
 

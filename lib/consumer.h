@@ -37,6 +37,10 @@ struct shmq_consumer {
 	struct rounds rounds;
 	uint64_t returns_seen; /* group.returns when nothing was left */
 
+	/* In place; who copies counts in copies. */
+	uint64_t lost;
+	uint64_t lost_since; /* not told yet */
+
 	/* Slots from first_slot below slots name spans that are held. */
 	unsigned first_slot;
 	unsigned slots;
@@ -108,6 +112,12 @@ int shmqi_consumer_look_around(struct shmq_consumer *c, bool rounds);
  */
 int shmqi_consumer_follow_locked(struct shmq_consumer *c, uint64_t pos);
 int shmqi_consumer_follow(struct shmq_consumer *c);
+
+/*
+ * Under lock: its next message is in a segment of a journal that is gone. Go on
+ * at the oldest one, and count what is lost. 0 or an error.
+ */
+int shmqi_consumer_pass_gone(struct shmq_consumer *c);
 
 /* Is there a ring newer than its own? Costs nothing. */
 static inline bool ring_is_old(const struct shmq_consumer *c)

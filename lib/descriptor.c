@@ -86,10 +86,19 @@ int shmq_consumer_fd(struct shmq_consumer *c)
 	return shmqi_chime_fd(c->ep.chime);
 }
 
+static int check_producer(const struct shmq_producer *p)
+{
+	if (!p)
+		return -EINVAL;
+	return p->ep.magic == ENDPOINT_JOURNAL ?
+		       0 :
+		       check(&p->ep, ENDPOINT_PRODUCER);
+}
+
 int shmq_producer_fd(struct shmq_producer *p)
 {
 	KEEP_ERRNO;
-	int r = p ? check(&p->ep, ENDPOINT_PRODUCER) : -EINVAL;
+	int r = check_producer(p);
 
 	if (!r)
 		r = equip(&p->ep);
@@ -124,7 +133,7 @@ int shmq_consumer_cancel(struct shmq_consumer *c)
 
 int shmq_producer_cancel(struct shmq_producer *p)
 {
-	int r = p ? check(&p->ep, ENDPOINT_PRODUCER) : -EINVAL;
+	int r = check_producer(p);
 
 	return r ? r : cancel(&p->ep, &p->control->send);
 }

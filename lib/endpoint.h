@@ -15,6 +15,7 @@
 
 #define ENDPOINT_PRODUCER 0x50524f44u
 #define ENDPOINT_CONSUMER 0x434f4e53u
+#define ENDPOINT_JOURNAL 0x4a4f5552u /* a producer whose records are sealed */
 
 struct chime;
 

@@ -49,6 +49,13 @@ static const struct {
 	{ EEXIST, "there is a queue, or a file, of that name already" },
 	{ ENOSPC, "the file system has no room for a queue of that capacity" },
 	{ ENAMETOOLONG, "the name is too long" },
+	{ EINPROGRESS, "sent; but the disk has not said that it has it" },
+	{ ENOTEMPTY, "there are files in that directory which are not the "
+		     "queue's" },
+	{ ERANGE, "no such message has been sent, or the buffer is too "
+		  "small" },
+	{ EUCLEAN, "the journal has not been mended since the machine went "
+		   "down, or was copied; open it for writing once" },
 	{ ENOLCK, "the kernel has no locks left, or denies them" },
 	{ ENOSYS, "the system lacks what this needs; is /proc mounted?" },
 };

@@ -6,8 +6,12 @@
  */
 #include "config.h"
 
+#include <errno.h>
+
 #include "copies.h"
 #include "views.h"
+
+#define LOOKS 1000
 
 static bool on_loan(const struct shmq_consumer *c)
 {
@@ -39,8 +43,16 @@ int shmqi_consumer_follow_locked(struct shmq_consumer *c, uint64_t pos)
 
 	if (r || is_there(c, &table, pos))
 		return r;
-	r = shmqi_views_enter(&c->ep, pos, on_loan(c), &c->ring);
-	return r ? views_error(r) : 1;
+	for (int i = 0; i < LOOKS; i++) {
+		r = shmqi_views_enter(&c->ep, pos, on_loan(c), &c->ring);
+		if (r != -ESTALE)
+			return r ? views_error(r) : 1;
+		r = shmqi_consumer_pass_gone(c);
+		if (r)
+			return r;
+		pos = where(c);
+	}
+	return -EBADMSG;
 }
 
 int shmqi_consumer_follow(struct shmq_consumer *c)

@@ -22,10 +22,21 @@
 #define CAPACITY_MIN UINT64_C(4096)
 #define CAPACITY_DEFAULT (UINT64_C(1) << 20)
 #define HUGE_PAGE (UINT64_C(1) << 21)
+#define SEGMENT_MIN (UINT64_C(1) << 16)
+#define SEGMENT_DEFAULT (UINT64_C(1) << 29)
+#define RETAIN_MAX (UINT64_C(1) << 62)
+#define SECONDS_MAX UINT64_C(1000000000)
+
+/* What an attr has at least: up to its first version's last field. */
+#define ATTR_SIZE_MIN                                                          \
+	(__builtin_offsetof(struct shmq_attr, max_groups) + sizeof(uint32_t))
 
 #define KNOWN_FLAGS                                                            \
 	(SHMQ_SINGLE_PRODUCER | SHMQ_SINGLE_CONSUMER | SHMQ_OVERWRITE |        \
-	 SHMQ_TOPIC | SHMQ_HUGEPAGES | SHMQ_PREFAULT)
+	 SHMQ_TOPIC | SHMQ_HUGEPAGES | SHMQ_PREFAULT | SHMQ_JOURNAL)
+
+/* What makes no sense in a journal, or cannot be done there. */
+#define NOT_IN_JOURNALS (SHMQ_OVERWRITE | SHMQ_HUGEPAGES | SHMQ_PREFAULT)
 
 #if defined(__x86_64__)
 #define THIS_MACHINE EM_X86_64
@@ -103,37 +114,99 @@ static void lay_out(struct geometry *geo, uint64_t page)
 	geo->ring_off = round_up(bounds_off(geo) +
 					 SH_BOUNDS * sizeof(struct sh_bound),
 				 shmqi_format_align(geo));
-	geo->file_bytes = geo->ring_off + geo->capacity;
+	geo->file_bytes = geo->ring_off;
+	if (!geometry_journal(geo))
+		geo->file_bytes += geo->capacity;
 }
 
-int shmqi_format_plan(struct geometry *out, const struct shmq_attr *attr)
+/* The caller's, as long as it is, in ours. 0, -EINVAL, -E2BIG. */
+static int take_attr(struct shmq_attr *out, const struct shmq_attr *attr)
 {
-	static const struct shmq_attr defaults = SHMQ_ATTR_INIT;
-	const uint8_t *tail;
-	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-	uint64_t capacity;
-	int r;
+	const uint8_t *tail = (const uint8_t *)attr;
+	size_t size = attr->size;
 
-	if (!attr)
-		attr = &defaults;
-	if (attr->size < sizeof(*attr))
+	if (size < ATTR_SIZE_MIN)
 		return shmqi_error_say(-EINVAL,
 				       "attr.size is %zu: start from "
 				       "SHMQ_ATTR_INIT",
-				       attr->size);
-	tail = (const uint8_t *)attr;
-	for (size_t i = sizeof(*attr); i < attr->size; i++)
+				       size);
+	for (size_t i = sizeof(*out); i < size; i++)
 		if (tail[i])
 			return shmqi_error_say(-E2BIG,
 					       "attr sets what this version "
 					       "does not know, at byte %zu",
 					       i);
+	memset(out, 0, sizeof(*out));
+	memcpy(out, attr, size < sizeof(*out) ? size : sizeof(*out));
+	return out->reserved || out->reserved2 ?
+		       shmqi_error_say(-E2BIG, "attr.reserved is not 0") :
+		       0;
+}
+
+static int plan_retention(const struct shmq_attr *attr)
+{
+	if (attr->retain_bytes > RETAIN_MAX ||
+	    attr->retain_messages > RETAIN_MAX)
+		return shmqi_error_say(-EINVAL, "retain_bytes and "
+						"retain_messages are at most "
+						"2^62");
+	if (attr->retain_seconds > SECONDS_MAX)
+		return shmqi_error_say(-EINVAL,
+				       "retain_seconds is at most 10^9");
+	if (attr->keep_unread > SHMQ_UNREAD_LOST)
+		return shmqi_error_say(-EINVAL, "unknown keep_unread %u",
+				       attr->keep_unread);
+	return 0;
+}
+
+/* Which size a ring, or a journal's segment, is to have. */
+static int plan_capacity(uint64_t *capacity, const struct shmq_attr *attr)
+{
+	if (!(attr->flags & SHMQ_JOURNAL)) {
+		if (attr->segment_bytes || attr->durability ||
+		    attr->retain_bytes || attr->retain_seconds ||
+		    attr->retain_messages || attr->keep_unread)
+			return shmqi_error_say(-EINVAL,
+					       "only journals have segments, "
+					       "durability and retention");
+		*capacity = attr->capacity ? attr->capacity : CAPACITY_DEFAULT;
+		return shmqi_format_capacity(capacity, attr->flags);
+	}
+	if (attr->flags & NOT_IN_JOURNALS)
+		return shmqi_error_say(-EINVAL,
+				       "a journal does not overwrite, and has "
+				       "no huge pages and no prefault");
+	if (attr->durability > SHMQ_DURABLE_EACH)
+		return shmqi_error_say(-EINVAL, "unknown durability %u",
+				       attr->durability);
+	if (attr->capacity)
+		return shmqi_error_say(-EINVAL, "a journal has segment_bytes, "
+						"and no capacity");
+	*capacity = attr->segment_bytes ? attr->segment_bytes : SEGMENT_DEFAULT;
+	if (*capacity < SEGMENT_MIN || *capacity > SH_CAPACITY_MAX)
+		return shmqi_error_say(-EINVAL,
+				       "segment_bytes %ju is not within 65536 "
+				       "and 2^40 bytes",
+				       (uintmax_t)*capacity);
+	*capacity = power_of_two(*capacity);
+	return plan_retention(attr);
+}
+
+int shmqi_format_plan(struct geometry *out, const struct shmq_attr *attr)
+{
+	struct shmq_attr wanted = SHMQ_ATTR_INIT;
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	uint64_t capacity;
+	int r = attr ? take_attr(&wanted, attr) : 0;
+
+	if (r)
+		return r;
+	attr = &wanted;
 	if (attr->flags & ~(uint64_t)KNOWN_FLAGS)
 		return shmqi_error_say(-EINVAL, "unknown attribute flags %#jx",
 				       (uintmax_t)(attr->flags &
 						   ~(uint64_t)KNOWN_FLAGS));
-	capacity = attr->capacity ? attr->capacity : CAPACITY_DEFAULT;
-	r = shmqi_format_capacity(&capacity, attr->flags);
+	r = plan_capacity(&capacity, attr);
 	if (r)
 		return r;
 	if (attr->max_members > SH_MEMBERS_MAX)
@@ -146,6 +219,11 @@ int shmqi_format_plan(struct geometry *out, const struct shmq_attr *attr)
 	memset(out, 0, sizeof(*out));
 	out->capacity = capacity;
 	out->flags = attr->flags;
+	out->durability = attr->durability;
+	out->retain_bytes = attr->retain_bytes;
+	out->retain_seconds = attr->retain_seconds;
+	out->retain_messages = attr->retain_messages;
+	out->drop_unread = attr->keep_unread == SHMQ_UNREAD_LOST;
 	out->max_members = attr->max_members ? attr->max_members : 64;
 	out->max_groups = attr->max_groups ? attr->max_groups : 16;
 	arc4random_buf(&out->cookie, sizeof(out->cookie));
@@ -172,6 +250,7 @@ void shmqi_format_write(const struct geometry *geo, struct sh_header *h)
 	memset(h, 0, sizeof(*h));
 	h->version = SH_VERSION;
 	h->header_bytes = sizeof(*h);
+	h->features = geometry_journal(geo) ? SH_FEATURE_JOURNAL : 0;
 	h->file_bytes = geo->file_bytes;
 	h->capacity = geo->capacity;
 	h->cookie = geo->cookie;
@@ -189,6 +268,11 @@ void shmqi_format_write(const struct geometry *geo, struct sh_header *h)
 	h->start_pos = geo->start_pos;
 	h->start_seq = geo->start_seq;
 	h->architecture = THIS_MACHINE;
+	h->durability = geo->durability;
+	h->retain_bytes = geo->retain_bytes;
+	h->retain_seconds = geo->retain_seconds;
+	h->retain_messages = geo->retain_messages;
+	h->keep_unread = geo->drop_unread ? SHMQ_UNREAD_LOST : SHMQ_UNREAD_KEPT;
 	h->check = header_check(h);
 }
 
@@ -208,7 +292,7 @@ static int check_identity(const struct sh_header *h)
 		return shmqi_error_say(-EBADMSG,
 				       "damaged: the header's checksum is "
 				       "wrong");
-	if (h->features)
+	if (h->features & ~(uint64_t)SH_FEATURE_JOURNAL)
 		return shmqi_error_say(-EPROTONOSUPPORT,
 				       "needs features %#jx that this library "
 				       "does not have",
@@ -234,13 +318,23 @@ int shmqi_format_check(struct geometry *out, const struct sh_header *h,
 	geo.flags = h->flags;
 	geo.start_pos = h->start_pos;
 	geo.start_seq = h->start_seq;
+	geo.durability = h->durability;
+	geo.retain_bytes = h->retain_bytes;
+	geo.retain_seconds = h->retain_seconds;
+	geo.retain_messages = h->retain_messages;
+	geo.drop_unread = h->keep_unread == SHMQ_UNREAD_LOST;
 	geo.max_members = h->max_members;
 	geo.max_groups = h->max_groups;
 	if (geo.capacity < CAPACITY_MIN || geo.capacity > SH_CAPACITY_MAX ||
 	    (geo.capacity & (geo.capacity - 1)) || !geo.max_members ||
 	    geo.max_members > SH_MEMBERS_MAX || !geo.max_groups ||
 	    geo.max_groups > SH_GROUPS_MAX ||
-	    geo.flags & ~(uint64_t)KNOWN_FLAGS || geo.start_pos % SH_LINE ||
+	    geo.flags & ~(uint64_t)KNOWN_FLAGS ||
+	    (geometry_journal(&geo) && geo.flags & NOT_IN_JOURNALS) ||
+	    geo.durability > (geometry_journal(&geo) ? SHMQ_DURABLE_EACH : 0) ||
+	    geo.retain_seconds > SECONDS_MAX || geo.retain_bytes > RETAIN_MAX ||
+	    geo.retain_messages > RETAIN_MAX ||
+	    h->keep_unread > SHMQ_UNREAD_LOST || geo.start_pos % SH_LINE ||
 	    geo.start_pos >= SH_POS_MAX || geo.start_seq >= SH_SEQ_MAX)
 		return shmqi_error_say(-EBADMSG,
 				       "damaged: the header's geometry is out "
@@ -254,7 +348,8 @@ int shmqi_format_check(struct geometry *out, const struct sh_header *h,
 	    h->members_off != geo.members_off ||
 	    h->bounds_off != bounds_off(&geo) ||
 	    h->member_entries != geo.member_entries ||
-	    h->ring_off != geo.ring_off || h->file_bytes != geo.file_bytes)
+	    h->ring_off != geo.ring_off || h->file_bytes != geo.file_bytes ||
+	    h->features != (geometry_journal(&geo) ? SH_FEATURE_JOURNAL : 0))
 		return shmqi_error_say(-EBADMSG,
 				       "damaged: the header contradicts "
 				       "itself");

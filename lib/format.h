@@ -13,7 +13,8 @@
 /* A validated private copy; every index and length is checked against it. */
 struct geometry {
 	/* As created: rings.h has what holds now. */
-	uint64_t capacity; /* bytes, a power of two of whole pages */
+	uint64_t capacity; /* bytes, a power of two of whole pages; of a
+			      journal: of each segment file */
 	uint64_t file_bytes;
 	uint64_t ring_off;
 	uint64_t cookie;
@@ -25,16 +26,28 @@ struct geometry {
 	uint32_t member_entries;
 	uint32_t max_groups;
 	uint32_t page_bytes;
+	/* Of a journal. */
+	uint32_t durability; /* SHMQ_DURABLE_ */
+	bool drop_unread;
+	uint64_t retain_bytes;
+	uint64_t retain_seconds;
+	uint64_t retain_messages;
 };
+
+static inline bool geometry_journal(const struct geometry *geo)
+{
+	return geo->flags & SHMQ_JOURNAL;
+}
 
 /*
  * A serial producer moves the tail by plain stores and has no claim slot: a
  * group that has not passed what it claimed tells its rescuer where that is.
+ * In a journal that would be a long way.
  */
 static inline bool geometry_serial(const struct geometry *geo)
 {
 	return geo->flags & SHMQ_SINGLE_PRODUCER &&
-	       !(geo->flags & (SHMQ_TOPIC | SHMQ_OVERWRITE));
+	       !(geo->flags & (SHMQ_TOPIC | SHMQ_OVERWRITE | SHMQ_JOURNAL));
 }
 
 /*

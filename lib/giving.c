@@ -75,6 +75,8 @@ int shmqi_views_give_back(struct segment *seg, bool holding)
 	struct sh_control *control = seg->control;
 	int r = 1;
 
+	if (seg->journal)
+		return 0;
 	/* Relaxed: a look ahead. */
 	if (load_relaxed(&control->given_back) ==
 		    load_relaxed(&control->ring) ||
@@ -94,6 +96,8 @@ int shmqi_views_give_back(struct segment *seg, bool holding)
 
 void shmqi_views_pass_by(struct segment *seg)
 {
+	if (seg->journal)
+		return;
 	/* Relaxed: a look ahead. */
 	if (likely(load_relaxed(&seg->control->given_back) ==
 		   load_relaxed(&seg->control->ring)))

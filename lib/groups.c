@@ -28,6 +28,7 @@
 #include "group.h"
 #include "groups.h"
 #include "handle.h"
+#include "journal.h"
 #include "lease.h"
 #include "members.h"
 #include "policy.h"
@@ -238,6 +239,14 @@ static int place_in(struct segment *seg, uint32_t index, bool newest,
 	struct cursor place = { 0 };
 	int r;
 
+	if (seg->journal) {
+		/* Nothing is written over. */
+		r = newest ? claimed_tail(seg, &place) :
+			     views_error(shmqi_journal_oldest(seg, &place));
+		if (!r)
+			put_cursor(group, place);
+		return r;
+	}
 	/* Nobody keeps anything for it. */
 	if (policy_overwrites(policy_now(seg)) && policy_laps(seg)) {
 		r = written_place(seg, newest, rings, &place);

@@ -15,6 +15,9 @@
  *  ring_off the ring         capacity records; mapped twice, back to back
  *        .  rings that took its place: shmq_resize(), see rings.h
  *
+ * The control file of a journal ends at ring_off; its records are in files of
+ * capacity bytes each, see journal.h.
+ *
  * Only fixed-width integers and _Atomic of them; offsets, never pointers.
  * A *position* counts bytes of the stream from its beginning and is a multiple
  * of 64; position & (capacity - 1) is its place in the ring. A *sequence*
@@ -44,6 +47,10 @@
  *             where a ring begins
  *   EPOCH     who changes attributes;       members; who changes  the version;
  *             a member that has read        them                  done reading
+ *   SYNCED    who has synced a journal      who wants that        it is on the
+ *                                                                 disk
+ *   OLDEST    who removes segments of a     who misses one        that it may be
+ *             journal                                             gone
  *   POLICY    who switches overwriting; members                that others may
  *             producers and consumers                           rely on it
  *   ARM       a sleeper                     wakers                (with membarrier)
@@ -70,6 +77,7 @@
 #define SH_MEMBERS_MAX 4000u
 #define SH_GROUPS_MAX 250u
 #define SH_CAPACITY_MAX (UINT64_C(1) << 40)
+#define SH_FEATURE_JOURNAL 1u /* of sh_header.features */
 
 /*
  * What never changes. magic is stored last, so a file without it is unfinished
@@ -77,29 +85,37 @@
  * Opening copies it into private memory, validates that, and never looks again.
  */
 struct sh_header {
-	uint64_t magic;          /*   0  SH_MAGIC */
-	uint32_t version;        /*   8  SH_VERSION */
-	uint32_t header_bytes;   /*  12  sizeof(struct sh_header) */
-	uint64_t features;       /*  16  bits an opener must know; 0 */
-	uint64_t file_bytes;     /*  24  ring_off + capacity */
-	uint64_t capacity;       /*  32  bytes of ring, a power of two */
-	uint64_t cookie;         /*  40  random: where stamps begin */
-	uint64_t flags;          /*  48  SHMQ_SINGLE_PRODUCER and so on */
-	uint64_t groups_off;     /*  56  SH_GROUPS_OFF */
-	uint64_t members_off;    /*  64  behind the groups */
-	uint64_t bounds_off;     /*  72  behind the members */
-	uint64_t ring_off;       /*  80  a multiple of page_bytes */
-	uint32_t max_members;    /*  88  1 to SH_MEMBERS_MAX */
-	uint32_t member_entries; /*  92  max_members and some: format.c */
-	uint32_t max_groups;     /*  96  1 to SH_GROUPS_MAX */
-	uint32_t page_bytes;     /* 100  of the creator's kernel */
-	uint64_t created_ns;     /* 104  CLOCK_REALTIME */
-	uint64_t start_pos;      /* 112  where the stream begins */
-	uint64_t start_seq;      /* 120  likewise; 0 outside tests */
-	uint32_t architecture;   /* 128  ELF e_machine of the creator */
-	uint32_t reserved0;      /* 132  0 */
-	uint64_t reserved[14];   /* 136  0 */
-	uint64_t check;          /* 248  FNV-1a of bytes 8 to 247 */
+	uint64_t magic;        /*   0  SH_MAGIC */
+	uint32_t version;      /*   8  SH_VERSION */
+	uint32_t header_bytes; /*  12  sizeof(struct sh_header) */
+	uint64_t features;     /*  16  bits an opener must know */
+	uint64_t file_bytes;   /*  24  ring_off + capacity; journal: ring_off */
+	uint64_t capacity;     /*  32  bytes of ring, a power of two; of a
+					 journal, of a segment file */
+	uint64_t cookie;       /*  40  random: where stamps begin */
+	uint64_t flags;        /*  48  SHMQ_SINGLE_PRODUCER and so on */
+	uint64_t groups_off;   /*  56  SH_GROUPS_OFF */
+	uint64_t members_off;  /*  64  behind the groups */
+	uint64_t bounds_off;   /*  72  behind the members */
+	uint64_t ring_off;     /*  80  a multiple of page_bytes */
+	uint32_t max_members;  /*  88  1 to SH_MEMBERS_MAX */
+	uint32_t member_entries;  /*  92  max_members and some: format.c */
+	uint32_t max_groups;      /*  96  1 to SH_GROUPS_MAX */
+	uint32_t page_bytes;      /* 100  of the creator's kernel */
+	uint64_t created_ns;      /* 104  CLOCK_REALTIME */
+	uint64_t start_pos;       /* 112  where the stream begins */
+	uint64_t start_seq;       /* 120  likewise; 0 outside tests */
+	uint32_t architecture;    /* 128  ELF e_machine of the creator */
+	uint32_t reserved0;       /* 132  0 */
+	uint32_t durability;      /* 136  of a journal: SHMQ_DURABLE_ */
+	uint32_t reserved1;       /* 140  0 */
+	uint64_t retain_bytes;    /* 144  of a journal: see struct shmq_attr */
+	uint64_t retain_seconds;  /* 152 */
+	uint64_t retain_messages; /* 160 */
+	uint32_t keep_unread;     /* 168  SHMQ_UNREAD_ */
+	uint32_t reserved2;       /* 172  0 */
+	uint64_t reserved[9];     /* 176  0 */
+	uint64_t check;           /* 248  FNV-1a of bytes 8 to 247 */
 };
 
 /*
@@ -173,7 +189,21 @@ struct sh_control {
 					      any change means: look again */
 	_Atomic uint64_t stalls;     /* 400  sleeps behind an open claim */
 	_Atomic uint64_t recoveries; /* 408  dead members cleaned up */
-	uint8_t pad3[96];
+	/* Of a journal: journal_mend.c. */
+	_Atomic uint64_t boot;  /* 416  a hash of the boot id under which
+					       all that is shared is true, */
+	_Atomic uint64_t inode; /* 424  in the file of this number */
+	struct sh_pair synced;  /* 432  lo: position, hi: number; what is before
+				       it is whole on the disk. Its lower
+				       half is a futex */
+	_Atomic uint64_t mended_ns;  /* 448  CLOCK_REALTIME of the last mending;
+					    0: there was none */
+	_Atomic uint64_t mended_pos; /* 456  where the stream ended then */
+	_Atomic uint64_t mended_bytes; /* 464  bytes behind it that were cut */
+	_Atomic uint64_t oldest; /* 472  number of the first segment file */
+	_Atomic uint64_t sync_failed; /* 480  1: the disk has refused something
+					      since */
+	uint8_t pad3[24];
 	_Atomic uint64_t ring;          /* 512  number of the newest ring; the
 					       header's is number 0 */
 	_Atomic uint64_t given_back;    /* 520  rings below this are gone */
@@ -330,10 +360,34 @@ struct sh_record {
 #define SH_STAMP_STEP UINT64_C(0x9e3779b97f4a7c15)
 #define SH_RECORD_SKIP 0x1u /* no message: discarded, or its producer died */
 #define SH_RECORD_TAIL 0x2u /* takes more room or numbers than its size says */
+#define SH_RECORD_SEAL 0x4u /* of a journal: a struct sh_seal follows */
 
 struct sh_record_tail {
 	_Atomic uint64_t span;  /* 0  bytes from this record to the next */
 	_Atomic uint64_t count; /* 8  numbers used up, 1 to span / 64 */
+};
+
+/*
+ * What makes a record of a journal describe itself: behind the payload, 4-byte
+ * aligned, and before the tail, if there is one. Records with a seal begin
+ * SH_SEALED_LINE aligned. Published by the stamp, like the payload.
+ */
+struct sh_seal {
+	uint32_t crc;     /* 0  CRC32C of sequence, about, time; the payload;
+				 the tail, if there is one */
+	uint32_t time_lo; /* 4  nanoseconds, CLOCK_REALTIME */
+	uint32_t time_hi; /* 8 */
+};
+#define SH_SEALED_LINE 64u
+
+/*
+ * An entry of a segment's index: a record begins there. Entry i is the first, or
+ * at least one, in the i-th window of the segment. A hint: index.h.
+ */
+struct sh_index {
+	uint64_t pos;   /*  0 */
+	uint64_t seq;   /*  8 */
+	uint64_t check; /* 16  hash of both and the cookie: index.c */
 };
 
 /*
@@ -342,7 +396,8 @@ struct sh_record_tail {
  * the table of groups, for whoever changes it; of the table of rings, likewise;
  * of each ring, shared by the processes that read it, held by who gives it back;
  * of who resizes, while it has the place of the single producer; of the
- * attributes, for whoever changes them.
+ * attributes, for whoever changes them; of who prepares a journal's next
+ * segment; of who mends it after the machine went down; of who syncs it.
  */
 #define SH_LEASE_MEMBER (INT64_C(1) << 61)
 #define SH_LEASE_PRODUCER (SH_LEASE_MEMBER + (1 << 20))
@@ -352,6 +407,9 @@ struct sh_record_tail {
 #define SH_LEASE_RING (SH_LEASE_RINGS + 1)
 #define SH_LEASE_TURN (SH_LEASE_RING + SH_RINGS)
 #define SH_LEASE_ATTRIBUTES (SH_LEASE_TURN + 1)
+#define SH_LEASE_PREPARE (SH_LEASE_ATTRIBUTES + 1)
+#define SH_LEASE_MEND (SH_LEASE_PREPARE + 1)
+#define SH_LEASE_SYNC (SH_LEASE_MEND + 1)
 
 #define SH_AT(type, field, offset)                                             \
 	static_assert(__builtin_offsetof(struct type, field) == (offset),      \
@@ -376,7 +434,12 @@ SH_AT(sh_header, created_ns, 104);
 SH_AT(sh_header, start_pos, 112);
 SH_AT(sh_header, start_seq, 120);
 SH_AT(sh_header, architecture, 128);
-SH_AT(sh_header, reserved, 136);
+SH_AT(sh_header, durability, 136);
+SH_AT(sh_header, retain_bytes, 144);
+SH_AT(sh_header, retain_seconds, 152);
+SH_AT(sh_header, retain_messages, 160);
+SH_AT(sh_header, keep_unread, 168);
+SH_AT(sh_header, reserved, 176);
 SH_AT(sh_header, check, 248);
 static_assert(sizeof(struct sh_header) == 256, "sh_header");
 SH_AT(sh_control, tail, 0);
@@ -387,6 +450,14 @@ SH_AT(sh_control, member_top, 388);
 SH_AT(sh_control, moves, 392);
 SH_AT(sh_control, stalls, 400);
 SH_AT(sh_control, recoveries, 408);
+SH_AT(sh_control, boot, 416);
+SH_AT(sh_control, inode, 424);
+SH_AT(sh_control, synced, 432);
+SH_AT(sh_control, mended_ns, 448);
+SH_AT(sh_control, mended_pos, 456);
+SH_AT(sh_control, mended_bytes, 464);
+SH_AT(sh_control, oldest, 472);
+SH_AT(sh_control, sync_failed, 480);
 SH_AT(sh_control, ring, 512);
 SH_AT(sh_control, given_back, 520);
 SH_AT(sh_control, switches, 528);
@@ -442,6 +513,14 @@ SH_AT(sh_record, stamp, 0);
 SH_AT(sh_record, about, 8);
 static_assert(sizeof(struct sh_record) == 16, "sh_record");
 static_assert(sizeof(struct sh_record_tail) == 16, "sh_record_tail");
+SH_AT(sh_seal, crc, 0);
+SH_AT(sh_seal, time_lo, 4);
+SH_AT(sh_seal, time_hi, 8);
+static_assert(sizeof(struct sh_seal) == 12, "sh_seal");
+SH_AT(sh_index, pos, 0);
+SH_AT(sh_index, seq, 8);
+SH_AT(sh_index, check, 16);
+static_assert(sizeof(struct sh_index) == 24, "sh_index");
 #undef SH_AT
 
 #endif

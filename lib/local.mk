@@ -23,6 +23,8 @@ lib_libshmqi_la_SOURCES = \
 	lib/copies.c \
 	lib/copies.h \
 	lib/copy.h \
+	lib/crc32c.c \
+	lib/crc32c.h \
 	lib/cursor.c \
 	lib/cursor.h \
 	lib/descriptor.c \
@@ -41,6 +43,14 @@ lib_libshmqi_la_SOURCES = \
 	lib/groups.c \
 	lib/groups.h \
 	lib/handle.h \
+	lib/index.c \
+	lib/index.h \
+	lib/gone.c \
+	lib/journal.c \
+	lib/journal.h \
+	lib/journal_dir.c \
+	lib/journal_mend.c \
+	lib/journal_views.c \
 	lib/layout.h \
 	lib/lease.c \
 	lib/lease.h \
@@ -65,6 +75,8 @@ lib_libshmqi_la_SOURCES = \
 	lib/recovery.h \
 	lib/registry.c \
 	lib/registry.h \
+	lib/retain.c \
+	lib/retain.h \
 	lib/returned.c \
 	lib/returned.h \
 	lib/resize.c \
@@ -74,6 +86,13 @@ lib_libshmqi_la_SOURCES = \
 	lib/rings.h \
 	lib/room.c \
 	lib/room.h \
+	lib/scan.c \
+	lib/scan.h \
+	lib/seal.c \
+	lib/seal.h \
+	lib/seek.c \
+	lib/segfile.c \
+	lib/segfile.h \
 	lib/segment.c \
 	lib/segment.h \
 	lib/select.c \
@@ -84,10 +103,13 @@ lib_libshmqi_la_SOURCES = \
 	lib/storage.h \
 	lib/strike.c \
 	lib/strike.h \
+	lib/sync.c \
+	lib/sync.h \
 	lib/tap.c \
 	lib/tsan.h \
 	lib/turn.c \
 	lib/turn.h \
+	lib/verify.c \
 	lib/views.c \
 	lib/views.h \
 	lib/wait.c \

@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "error.h"
 #include "map.h"
 
 #define HUGE_PAGE ((uint64_t)1 << 21)
@@ -82,6 +83,22 @@ int shmqi_map_twice(void **out, int fd, uint64_t offset, uint64_t bytes,
 #endif
 	*out = start;
 	return 0;
+}
+
+void shmqi_map_touch(void *from, uint64_t bytes)
+{
+#ifdef MADV_POPULATE_WRITE
+	KEEP_ERRNO;
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	char *start = (char *)from - (uintptr_t)from % page;
+
+	bytes += (uint64_t)((char *)from - start);
+	/* Kernels before 5.14 cannot: then each page is a fault of its own. */
+	madvise(start, bytes, MADV_POPULATE_WRITE);
+#else
+	(void)from;
+	(void)bytes;
+#endif
 }
 
 void shmqi_map_free(void *map, uint64_t bytes)

@@ -19,6 +19,9 @@ int shmqi_map_plain(void **out, int fd, uint64_t bytes, unsigned how);
 int shmqi_map_twice(void **out, int fd, uint64_t offset, uint64_t bytes,
 		    unsigned how);
 
+/* Fault in the pages of a mapping for writing, ahead of use: a help, no more. */
+void shmqi_map_touch(void *from, uint64_t bytes);
+
 void shmqi_map_free(void *map, uint64_t bytes);
 
 /* A zeroed private page that a forked child finds zeroed. NULL: no memory. */

@@ -111,7 +111,7 @@ static uint64_t start_ticks(void)
 	return p ? strtoull(p, NULL, 10) : 0;
 }
 
-static void boot_id(uint8_t id[16])
+void shmqi_member_boot(uint8_t id[16])
 {
 	char buf[64];
 	unsigned byte;
@@ -135,7 +135,7 @@ static void introduce(struct sh_member *member, const struct joining *joining)
 	memset(member->command, 0, sizeof(member->command));
 	strlcpy((char *)member->command, program_invocation_short_name,
 		sizeof(member->command));
-	boot_id(member->boot_id);
+	shmqi_member_boot(member->boot_id);
 	store_relaxed(&member->watch_word, 0);
 	store_relaxed(&member->watch_ns, 0);
 	store_relaxed(&member->sleeps, 0);

@@ -46,6 +46,9 @@ bool shmqi_member_consumes(const struct segment *seg, uint32_t group);
 /* Claim slots of the entry that may be in use: 1 to SH_CLAIMS. */
 uint32_t shmqi_member_slots(const struct sh_member *member);
 
+/* The kernel's boot id, or zeros. */
+void shmqi_member_boot(uint8_t id[16]);
+
 /*
  * Take a byte that the whole process could take, for this thread alone; by
  * turns with others, a second at most. Not under lock. held: a field of the

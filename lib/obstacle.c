@@ -13,6 +13,7 @@
 #include "error.h"
 #include "members.h"
 #include "policy.h"
+#include "scan.h"
 #include "views.h"
 
 /* A claim at the tap's place. */
@@ -125,6 +126,23 @@ int shmqi_tap_pass_dead(struct shmq_consumer *c)
 	return r;
 }
 
+static bool behind_in_journal(struct shmq_consumer *c, struct cursor *to)
+{
+	struct segment *seg = c->ep.seg;
+	struct cursor tail;
+	struct scan scan;
+
+	if (!shmqi_bounds_tail(seg, &tail))
+		return false;
+	tail.owner = SH_NOBODY;
+	*to = c->copies->at;
+	shmqi_scan_begin(&scan, seg);
+	shmqi_scan_to(&scan, to->pos);
+	shmqi_scan_behind(&scan, tail, to);
+	shmqi_scan_end(&scan);
+	return true;
+}
+
 /* What comes behind the damage at pos. */
 static bool look_behind(struct shmq_consumer *c, uint64_t pos,
 			struct cursor *to)
@@ -133,6 +151,8 @@ static bool look_behind(struct shmq_consumer *c, uint64_t pos,
 	struct rings rings;
 	bool found = false;
 
+	if (seg->journal)
+		return behind_in_journal(c, to);
 	if (!ring_is_old(c)) {
 		rings = rings_of_one(&c->ring);
 		return shmqi_bounds_behind(seg, &rings, pos, to);

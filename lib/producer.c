@@ -9,6 +9,7 @@
 #include "copy.h"
 #include "error.h"
 #include "handle.h"
+#include "journal.h"
 #include "lease.h"
 #include "members.h"
 #include "policy.h"
@@ -21,6 +22,29 @@
 #define IOV_PARTS_MAX 1024
 #define BUSY_LOOKS 4
 
+/* As shmq_send(), of a record with a seal. */
+static __attribute__((noinline)) int send_sealed(struct shmq_producer *p,
+						 const void *buf, size_t len,
+						 int64_t timeout_ns)
+{
+	struct sh_record *record;
+	struct span open;
+	int r;
+
+	if (!buf && len)
+		return -EINVAL;
+	if (len > p->ring.max_message)
+		return -EMSGSIZE;
+	r = claim(p, sealed_span(len), 1, timeout_ns, &open);
+	if (r)
+		return r;
+	record = record_at(&p->ring, open.pos);
+	copy_bytes(record_payload(record), buf, len);
+	publish_any(p, record, len, open.seq);
+	claim_finish(p, open.seq + 1);
+	return made_durable(p, open.end, timeout_ns);
+}
+
 int shmq_send(struct shmq_producer *p, const void *buf, size_t len,
 	      int64_t timeout_ns)
 {
@@ -29,7 +53,9 @@ int shmq_send(struct shmq_producer *p, const void *buf, size_t len,
 	int r = producer_check(p);
 
 	if (unlikely(r))
-		return r;
+		return r == PRODUCER_SEALS ?
+			       send_sealed(p, buf, len, timeout_ns) :
+			       r;
 	if (unlikely(!buf && len))
 		return -EINVAL;
 	if (unlikely(len > p->ring.max_message)) {
@@ -72,12 +98,12 @@ int shmq_sendv(struct shmq_producer *p, const struct iovec *iov, int iovcnt,
 	size_t len, n = 0;
 	int r = producer_check(p);
 
-	if (r)
+	if (r < 0)
 		return r;
 	r = gather_length(p, iov, iovcnt, &len);
 	if (r)
 		return r;
-	r = claim(p, record_span(len), 1, timeout_ns, &open);
+	r = claim(p, message_span(p, len), 1, timeout_ns, &open);
 	if (r)
 		return r;
 	record = record_at(&p->ring, open.pos);
@@ -92,9 +118,9 @@ int shmq_sendv(struct shmq_producer *p, const struct iovec *iov, int iovcnt,
 		n += part;
 	}
 	memset((char *)record_payload(record) + n, 0, len - n);
-	publish(p, record, len, open.seq);
+	publish_any(p, record, len, open.seq);
 	claim_finish(p, open.seq + 1);
-	return 0;
+	return made_durable(p, open.end, timeout_ns);
 }
 
 int shmq_reserve(struct shmq_producer *p, size_t len, void **out,
@@ -103,13 +129,13 @@ int shmq_reserve(struct shmq_producer *p, size_t len, void **out,
 	struct sh_record *record;
 	int r = producer_check(p);
 
-	if (r)
+	if (r < 0)
 		return r;
 	if (!out)
 		return -EINVAL;
 	r = len > p->ring.max_message ? shmqi_turn_outgrown(p, len) : 0;
 	if (!r)
-		r = claim(p, record_span(len), 1, timeout_ns, &p->open);
+		r = claim(p, message_span(p, len), 1, timeout_ns, &p->open);
 	if (r)
 		return r;
 	p->reserved = true;
@@ -123,19 +149,38 @@ static int check_reserved(const struct shmq_producer *p)
 {
 	int r = producer_check(p);
 
-	return r == -EBUSY ? 0 : r ? r : -EINVAL;
+	return r == -EBUSY ? 0 : r < 0 ? r : -EINVAL;
+}
+
+static void describe_reserved(struct shmq_producer *p, struct sh_record *record,
+			      size_t len, uint32_t flags)
+{
+	uint64_t span = p->open.end - p->open.pos;
+	const struct sealing sealing = {
+		.size = (uint32_t)len,
+		.flags = flags,
+		.producer = p->ep.index,
+		.seq = p->open.seq,
+		.span = span == message_span(p, len) ? 0 : span,
+		.count = 1,
+	};
+
+	if (producer_seals(p)) {
+		shmqi_seal(record, &sealing);
+		return;
+	}
+	if (sealing.span) {
+		flags |= SH_RECORD_TAIL;
+		shmqi_record_extend(record, (uint32_t)len, span, 1);
+	}
+	record_describe(record, (uint32_t)len, flags, p->ep.index);
 }
 
 static void finish_reserved(struct shmq_producer *p, size_t len, uint32_t flags)
 {
 	struct sh_record *record = record_at(&p->ring, p->open.pos);
-	uint64_t span = p->open.end - p->open.pos;
 
-	if (span != record_span(len)) {
-		flags |= SH_RECORD_TAIL;
-		shmqi_record_extend(record, (uint32_t)len, span, 1);
-	}
-	record_describe(record, (uint32_t)len, flags, p->ep.index);
+	describe_reserved(p, record, len, flags);
 	record_stamp(&p->ring, record, p->open.seq);
 	p->reserved = false;
 	claim_finish(p, p->open.seq + 1);
@@ -153,7 +198,7 @@ int shmq_commit(struct shmq_producer *p, size_t len)
 	if (len > p->reserved_size)
 		return -EINVAL;
 	finish_reserved(p, len, 0);
-	return 0;
+	return made_durable(p, p->open.end, SHMQ_FOREVER);
 }
 
 int shmq_discard(struct shmq_producer *p)
@@ -180,7 +225,10 @@ static int join(struct shmq_producer *p)
 	shmqi_policy_join(p);
 	p->at = cursor_load(&p->control->tail);
 	p->spin = WAIT_SPIN_MAX;
-	r = shmqi_views_enter(&p->ep, p->at.pos, false, &p->ring);
+	if (seg->journal)
+		shmqi_journal_join(p);
+	else
+		r = shmqi_views_enter(&p->ep, p->at.pos, false, &p->ring);
 	if (!r && p->single)
 		r = shmqi_recover_check_tail(seg, &p->at);
 	shmqi_member_enter(&p->ep, SH_MEMBER_PRODUCER);
@@ -231,7 +279,9 @@ int shmqi_producer_open(struct shmq_producer **out, struct segment *seg,
 
 	if (!p)
 		return -ENOMEM;
-	p->ep.magic = ENDPOINT_PRODUCER;
+	p->ep.magic = geometry_journal(&seg->geo) ? ENDPOINT_JOURNAL :
+						    ENDPOINT_PRODUCER;
+	p->durable = seg->geo.durability == SHMQ_DURABLE_EACH;
 	r = join_patiently(p, patient);
 	if (r) {
 		shmqi_endpoint_free(&p->ep, sizeof(*p));
@@ -261,7 +311,7 @@ void shmq_producer_close(struct shmq_producer *p)
 
 	if (!p)
 		return;
-	if (p->ep.magic == ENDPOINT_PRODUCER) {
+	if (p->ep.magic) {
 		seg = p->ep.seg;
 		if (p->reserved)
 			finish_reserved(p, 0, SH_RECORD_SKIP);

@@ -24,6 +24,7 @@
 #include "cursor.h"
 #include "endpoint.h"
 #include "ring.h"
+#include "seal.h"
 #include "wait.h"
 #include "wake.h"
 
@@ -46,6 +47,7 @@ struct shmq_producer {
 	uint64_t policy;   /* under which it found these: policy.h */
 	bool overwrites;
 	bool single;   /* claims by moving the tail */
+	bool durable;  /* each send waits for the disk */
 	bool reserved; /* open is a reservation */
 	uint32_t spin;
 	struct span open; /* if reserved */
@@ -94,14 +96,32 @@ int shmqi_claim_wait(struct shmq_producer *p, uint64_t span, uint64_t count,
 int shmqi_producer_open(struct shmq_producer **out, struct segment *seg,
 			bool patient);
 
-/* 0, -EINVAL, -ESTALE; -EBUSY if a reservation is open. */
+/*
+ * 0, -EINVAL, -ESTALE; -EBUSY if a reservation is open; PRODUCER_SEALS if all
+ * is well and its records have seals, so that who has none need not ask.
+ */
+#define PRODUCER_SEALS 1
 static inline int producer_check(const struct shmq_producer *p)
 {
 	if (unlikely(!p))
 		return -EINVAL;
-	if (unlikely(p->ep.magic != ENDPOINT_PRODUCER))
-		return -ESTALE;
+	if (unlikely(p->ep.magic != ENDPOINT_PRODUCER)) {
+		if (p->ep.magic != ENDPOINT_JOURNAL)
+			return -ESTALE;
+		return p->reserved ? -EBUSY : PRODUCER_SEALS;
+	}
 	return unlikely(p->reserved) ? -EBUSY : 0;
+}
+
+static inline bool producer_seals(const struct shmq_producer *p)
+{
+	return unlikely(p->ep.magic == ENDPOINT_JOURNAL);
+}
+
+/* Bytes that a message of len bytes takes. */
+static inline uint64_t message_span(const struct shmq_producer *p, uint64_t len)
+{
+	return producer_seals(p) ? sealed_span(len) : record_span(len);
 }
 
 static inline int claim_single(struct shmq_producer *p, uint64_t span,
@@ -161,6 +181,35 @@ static inline void publish(struct shmq_producer *p, struct sh_record *record,
 {
 	record_describe(record, (uint32_t)len, 0, p->ep.index);
 	record_stamp(&p->ring, record, seq);
+}
+
+/* The same where records may have seals. */
+static inline void publish_any(struct shmq_producer *p,
+			       struct sh_record *record, size_t len,
+			       uint64_t seq)
+{
+	if (!producer_seals(p)) {
+		publish(p, record, len, seq);
+		return;
+	}
+	shmqi_seal(record, &(struct sealing){ .size = (uint32_t)len,
+					      .producer = p->ep.index,
+					      .seq = seq });
+	record_stamp(&p->ring, record, seq);
+}
+
+/*
+ * Where senders are to wait for the disk: until it has all before pos. 0 or
+ * -EINPROGRESS.
+ */
+int shmqi_producer_sync(struct shmq_producer *p, uint64_t pos,
+			int64_t timeout_ns);
+
+static inline int made_durable(struct shmq_producer *p, uint64_t pos,
+			       int64_t timeout_ns)
+{
+	return unlikely(p->durable) ? shmqi_producer_sync(p, pos, timeout_ns) :
+				      0;
 }
 
 /* All of the open claim is stamped; seq is the number behind it. */

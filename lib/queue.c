@@ -14,6 +14,7 @@
 #include "error.h"
 #include "format.h"
 #include "handle.h"
+#include "journal.h"
 #include "map.h"
 #include "name.h"
 #include "registry.h"
@@ -41,8 +42,14 @@ static int create(struct segment **out, const struct name *name, mode_t mode,
 	struct geometry geo;
 	int r = shmqi_format_plan(&geo, attr);
 
+	if (!r && geometry_journal(&geo) && !name)
+		return shmqi_error_say(-EINVAL,
+				       "a journal is a directory, and so needs "
+				       "a name");
 	if (!r)
-		r = shmqi_registry_create(out, name, mode, &geo);
+		r = geometry_journal(&geo) ?
+			    shmqi_journal_create(out, name, mode, &geo) :
+			    shmqi_registry_create(out, name, mode, &geo);
 	if (r == -ENOENT && name)
 		return shmqi_error_say(r, "there is no directory %s",
 				       name->dir);
@@ -75,19 +82,41 @@ static int open_file(const char *path, bool writable)
 	return fd;
 }
 
+/*
+ * The file of a queue, or the control file of the journal that a directory is:
+ * its descriptor, or an error.
+ */
+static int open_queue(const struct name *name, bool writable, struct stat *st)
+{
+	int fd = open_file(name->path, writable), r = fd;
+	struct name control;
+
+	if (fd >= 0) {
+		r = check_file(fd, st);
+		if (!r)
+			return fd;
+		close(fd);
+	}
+	if (r != -EISDIR || shmqi_journal_control(&control, name))
+		return r;
+	fd = open_file(control.path, writable);
+	if (fd < 0)
+		return fd == -ENOENT ? -EISDIR : fd;
+	r = check_file(fd, st);
+	if (!r)
+		return fd;
+	close(fd);
+	return r;
+}
+
 static int open_existing(struct segment **out, const struct name *name,
 			 bool writable)
 {
-	int fd = open_file(name->path, writable), r;
 	struct stat st;
+	int fd = open_queue(name, writable, &st), r;
 
 	if (fd < 0)
 		return fd;
-	r = check_file(fd, &st);
-	if (r) {
-		close(fd);
-		return r;
-	}
 	r = shmqi_registry_open(out, fd, &st, writable);
 	/* Any other number is damage, and no reason to remove a file. */
 	if (r || !writable || load_acquire(&(*out)->control->moved) != 1)
@@ -201,7 +230,14 @@ static bool is_only_name(const struct name *name, const struct stat *st)
 	struct stat here;
 
 	return st->st_nlink == 1 && lstat(name->path, &here) == 0 &&
-	       S_ISREG(here.st_mode);
+	       (S_ISREG(here.st_mode) || S_ISDIR(here.st_mode));
+}
+
+static bool is_directory(const struct name *name)
+{
+	struct stat here;
+
+	return stat(name->path, &here) == 0 && S_ISDIR(here.st_mode);
 }
 
 /* Say, in the file that the name leads to, that the name is going. */
@@ -220,13 +256,17 @@ static void say_moved(struct segment *seg, uint32_t moved)
  * something that the next open finishes; rung again after, for whoever opened
  * the name again too soon.
  */
-static int remove_name(const struct name *name, struct segment *seg)
+static int remove_name(const struct name *name, struct segment *seg,
+		       bool directory)
 {
 	int r;
 
 	if (seg)
 		say_moved(seg, 1);
-	r = unlink(name->path) < 0 ? -errno : 0;
+	if (directory)
+		r = shmqi_journal_remove(name);
+	else
+		r = unlink(name->path) < 0 ? -errno : 0;
 	if (seg)
 		say_moved(seg, !r || r == -ENOENT);
 	return r;
@@ -244,14 +284,12 @@ int shmq_unlink(const char *name)
 	r = shmqi_name_resolve(&where, name);
 	if (r)
 		return r;
-	fd = open_file(where.path, true);
+	fd = open_queue(&where, true, &st);
 	if (fd == -EACCES || fd == -EPERM || fd == -EROFS)
-		fd = open_file(where.path, false);
+		fd = open_queue(&where, false, &st);
 	if (fd < 0)
 		return fd;
-	r = check_file(fd, &st);
-	if (!r)
-		r = check_magic(fd);
+	r = check_magic(fd);
 	if (r) {
 		close(fd);
 		return r;
@@ -266,7 +304,7 @@ int shmq_unlink(const char *name)
 	else if (shmqi_registry_open(&seg, fd, &st, true))
 		seg = NULL;
 	shmqi_error_clear();
-	r = remove_name(&where, seg);
+	r = remove_name(&where, seg, is_directory(&where));
 	if (seg)
 		shmqi_registry_put(seg);
 	return r;

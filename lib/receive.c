@@ -34,20 +34,40 @@ static inline bool returned_waits(const struct shmq_consumer *c)
 }
 
 static __attribute__((always_inline)) inline int64_t
-take(struct shmq_consumer *c, const struct wanted *w)
+take_next(struct shmq_consumer *c, const struct wanted *w)
 {
-	/* What others returned comes first. */
-	if (returned_waits(c)) {
-		int64_t r = shmqi_consumer_adopt(c, w);
-
-		if (r != -EAGAIN)
-			return r;
-	}
 	if (!c->serial)
 		return unlikely(c->copies) ? shmqi_copies_take(c, w) :
 					     shmqi_competing_take(c, w);
 	return w->msgs ? serial_borrow(c, w->msgs, w->max) :
 			 serial_copy(c, w->buf, w->size);
+}
+
+/* What others returned comes first; and if messages were lost, say so. */
+static __attribute__((noinline)) int64_t take_returned(struct shmq_consumer *c,
+						       const struct wanted *w)
+{
+	int64_t r = shmqi_consumer_adopt(c, w);
+
+	if (r == -EAGAIN)
+		r = take_next(c, w);
+	if (likely(!c->lost_since))
+		return r;
+	if (r < 0) {
+		/* At the next one, then. */
+		c->returns_seen--;
+		return r;
+	}
+	if (w->msgs)
+		w->msgs[0].lost = c->lost_since;
+	c->lost_since = 0;
+	return r;
+}
+
+static __attribute__((always_inline)) inline int64_t
+take(struct shmq_consumer *c, const struct wanted *w)
+{
+	return returned_waits(c) ? take_returned(c, w) : take_next(c, w);
 }
 
 static int64_t peek(struct shmq_consumer *c)
@@ -57,6 +77,9 @@ static int64_t peek(struct shmq_consumer *c)
 	if (returned_waits(c)) {
 		int64_t r = shmqi_consumer_adopt(c, &wanted);
 
+		/* Still to be told: see take_returned(). */
+		if (unlikely(c->lost_since))
+			c->returns_seen--;
 		if (r != -EAGAIN)
 			return r == -EMSGSIZE ? 1 : r;
 	}

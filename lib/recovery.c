@@ -80,6 +80,9 @@ static int finish_claim(struct segment *seg, const struct rings *rings,
 	uint64_t seq = load_relaxed(&claim->seq);
 	uint64_t behind = seq + load_relaxed(&claim->count);
 
+	/* What cannot be mapped looks as if nothing were published there. */
+	if (rings->journal && ring_at(rings, pos) == &rings->high)
+		return -ENOMEM;
 	if (end <= pos || end > cursor_pos(&seg->control->tail) ||
 	    !reach_holds(&rings->reach, pos, end) ||
 	    !shmqi_ring_walk(rings, &pos, &seq, end))

@@ -38,6 +38,8 @@ static int check(const struct shmq *q, uint64_t *capacity)
 		return -EINVAL;
 	if (!q->seg->writable)
 		return -EBADF;
+	if (q->seg->journal)
+		return shmqi_error_say(-EOPNOTSUPP, "a journal has no size");
 	return shmqi_format_capacity(capacity, q->seg->geo.flags);
 }
 

@@ -22,6 +22,7 @@
 #include <errno.h>
 
 #include "cursor.h"
+#include "journal.h"
 #include "lease.h"
 #include "members.h"
 #include "policy.h"
@@ -249,6 +250,31 @@ static int check_whole(const struct segment *seg, const struct adoption *a,
 		       0;
 }
 
+/*
+ * In a journal: has the segment where the span begins been removed? Then who
+ * held it claimed it just before that, and nobody has it any more.
+ */
+static bool is_gone(const struct segment *seg, const struct adoption *a,
+		    uint64_t pos)
+{
+	return seg->journal && shmqi_journal_gone(seg, pos) &&
+	       !ring_at(a->rings, pos)->max_message;
+}
+
+/* Under the lease of the entry: what is left of the span, if anything. */
+static void drop_gone(struct segment *seg, uint32_t from, unsigned slot)
+{
+	struct sh_claim *claim = &member_at(seg, from)->claims[slot];
+	uint64_t oldest = load_acquire(&seg->control->oldest) *
+			  seg->geo.capacity;
+
+	void_adoptions(seg, from, slot);
+	/* edge DONE */
+	store_release(&claim->word, oldest < load_relaxed(&claim->end) ?
+					    claim_word(oldest, SH_CLAIM_OWNED) :
+					    SH_CLAIM_NONE);
+}
+
 /* A slot of a RETURNED entry, and where its span begins. */
 struct found_slot {
 	uint32_t member;
@@ -331,6 +357,10 @@ static int adopt_slot(struct segment *seg, struct adoption *a,
 
 	if (load_acquire(&claim->word) != claim_word(from->pos, SH_CLAIM_OWNED))
 		return 0;
+	if (unlikely(is_gone(seg, a, from->pos))) {
+		drop_gone(seg, from->member, from->slot);
+		return 0;
+	}
 	a->pos = from->pos;
 	a->end = load_relaxed(&claim->end);
 	r = a->whole ? check_whole(seg, a, claim) : measure(a, a->pos, a->end);

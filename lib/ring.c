@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include "ring.h"
+#include "seal.h"
 
 void shmqi_record_extend(struct sh_record *record, uint32_t size, uint64_t span,
 			 uint64_t count)
@@ -20,8 +21,12 @@ bool shmqi_record_read_rest(const struct ring *ring, struct found *found)
 	uint64_t least;
 
 	if (found->size > ring->max_message ||
-	    found->flags & ~(SH_RECORD_SKIP | SH_RECORD_TAIL))
+	    found->flags &
+		    ~(SH_RECORD_SKIP | SH_RECORD_TAIL | SH_RECORD_SEAL) ||
+	    !!(found->flags & SH_RECORD_SEAL) != ring->sealed)
 		return false;
+	if (found->flags & SH_RECORD_SEAL)
+		return shmqi_seal_read(ring, found);
 	found->span = record_span(found->size);
 	if (!(found->flags & SH_RECORD_TAIL))
 		return true;
@@ -58,6 +63,15 @@ void shmqi_ring_abort(const struct ring *ring, uint64_t pos, uint64_t seq,
 {
 	struct sh_record *record = record_at(ring, pos);
 
+	if (ring->sealed) {
+		shmqi_seal(record, &(struct sealing){ .flags = SH_RECORD_SKIP,
+						      .producer = producer,
+						      .seq = seq,
+						      .span = span,
+						      .count = count });
+		record_stamp(ring, record, seq);
+		return;
+	}
 	record_describe(record, 0, SH_RECORD_SKIP | SH_RECORD_TAIL, producer);
 	shmqi_record_extend(record, 0, span, count);
 	record_stamp(ring, record, seq);

@@ -8,6 +8,8 @@
 #ifndef SHMQI_RING_H
 #define SHMQI_RING_H
 
+#include <stdbool.h>
+
 #include "atomic.h"
 #include "layout.h"
 
@@ -17,8 +19,9 @@ struct ring {
 	uint64_t mask;
 	uint64_t cookie;
 	uint64_t max_message;
-	uint64_t number; /* in the table of rings */
+	uint64_t number; /* in the table of rings; of a journal, the segment */
 	uint64_t from;   /* its first position */
+	bool sealed;     /* records carry a seal: a journal */
 };
 
 /*
@@ -58,16 +61,29 @@ static inline uint64_t reach_floor(const struct reach *reach, uint64_t tail)
 	return end > reach->first ? end : reach->first;
 }
 
-/* For those who may meet both: the ring of each position. */
+struct segment;
+
+/*
+ * For those who may meet several: the ring of each position. Of a journal,
+ * whose segments are mapped as they are asked for, only under the lock.
+ */
 struct rings {
 	struct reach reach;
 	struct ring low;
 	struct ring high;
+	struct segment *journal; /* or NULL */
+	bool writable;
 };
+
+/* One in which nothing is published, if the segment cannot be had. */
+const struct ring *shmqi_journal_ring_at(const struct rings *rings,
+					 uint64_t pos);
 
 static inline const struct ring *ring_at(const struct rings *rings,
 					 uint64_t pos)
 {
+	if (unlikely(rings->journal))
+		return shmqi_journal_ring_at(rings, pos);
 	return pos < rings->reach.from ? &rings->low : &rings->high;
 }
 
@@ -76,13 +92,17 @@ static inline struct rings rings_of_one(const struct ring *ring)
 {
 	uint64_t bytes = ring->mask + 1;
 
-	return (struct rings){ { 0, bytes, bytes, ring->from }, *ring, *ring };
+	return (struct rings){
+		{ 0, bytes, bytes, ring->from }, *ring, *ring, NULL, false
+	};
 }
 
 /* With the tail here, has somebody claimed the place of pos anew? */
 static inline bool rings_overtaken(const struct rings *rings, uint64_t pos,
 				   uint64_t tail)
 {
+	if (rings->journal)
+		return false;
 	if (pos < rings->reach.from && tail > rings->reach.from)
 		tail = rings->reach.from;
 	return tail > pos + ring_at(rings, pos)->mask + 1;
@@ -151,15 +171,21 @@ static inline bool record_published(const struct ring *ring, uint64_t pos,
 	       stamp_of(ring, seq);
 }
 
-/* The number of a record that is held, or else anything. */
-static inline uint64_t record_seq(const struct ring *ring, uint64_t pos)
+/* The number that a stamp stands for. */
+static inline uint64_t record_number(uint64_t stamp, uint64_t cookie)
 {
 	/* SH_STAMP_STEP times this is 1 in 64 bits. */
 	static const uint64_t inverse = UINT64_C(0xf1de83e19937733d);
 
+	return (stamp - cookie) * inverse;
+}
+
+/* The number of a record that is held, or else anything. */
+static inline uint64_t record_seq(const struct ring *ring, uint64_t pos)
+{
 	/* edge STAMP */
-	return (load_acquire(&record_at(ring, pos)->stamp) - ring->cookie) *
-	       inverse;
+	return record_number(load_acquire(&record_at(ring, pos)->stamp),
+			     ring->cookie);
 }
 
 /*

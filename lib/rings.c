@@ -12,6 +12,8 @@
 #include "rings.h"
 
 #define LOOKS 1000
+/* A journal has it all. Far; and twice the sum of two is still a number. */
+#define JOURNAL_REACH (SH_POS_MAX / 4)
 #define OFFSET_MAX (UINT64_C(1) << 60)
 
 static uint64_t mix(uint64_t hash, uint64_t word)
@@ -102,9 +104,26 @@ static bool read_once(const struct geometry *geo, struct sh_control *control,
 	return consistent(t) && !superseded(geo, control, t->newest);
 }
 
+/* A journal's, as if the tail's segment were the only ring. */
+static void journal_table(const struct geometry *geo,
+			  struct sh_control *control, struct ring_table *t)
+{
+	/* edge RING: pairs with raise_ring */
+	t->newest = t->oldest = load_acquire(&control->ring);
+	t->segment_bytes = geo->capacity;
+	t->at[t->newest % SH_RINGS] = (struct ring_place){
+		t->newest * geo->capacity, 0, geo->capacity
+	};
+}
+
 int shmqi_rings_parse(const struct geometry *geo, struct sh_control *control,
 		      struct ring_table *table)
 {
+	if (geometry_journal(geo)) {
+		journal_table(geo, control, table);
+		return 0;
+	}
+	table->segment_bytes = 0;
 	/* More than once: entries are used again, and decided at any time. */
 	for (int i = 0; i < LOOKS; i++)
 		if (read_once(geo, control, table))
@@ -196,6 +215,8 @@ struct reach shmqi_rings_reach_of(const struct ring_table *t)
 	uint64_t last = ring_last(t);
 	uint64_t high = ring_place(t, last)->capacity;
 
+	if (t->segment_bytes)
+		return (struct reach){ 0, JOURNAL_REACH, JOURNAL_REACH, 0 };
 	if (last == t->oldest)
 		return (struct reach){ 0, high, high,
 				       ring_place(t, last)->from };

@@ -30,7 +30,8 @@ struct ring_place {
 /* A validated private copy, true at one moment. */
 struct ring_table {
 	uint64_t newest;
-	uint64_t oldest; /* that has not been given back */
+	uint64_t oldest;        /* that has not been given back */
+	uint64_t segment_bytes; /* of a journal, or 0 */
 	struct ring_place at[SH_RINGS];
 };
 
@@ -61,6 +62,8 @@ static inline uint64_t ring_number(const struct ring_table *t, uint64_t pos)
 {
 	uint64_t last = ring_last(t);
 
+	if (t->segment_bytes)
+		return pos / t->segment_bytes;
 	return last > t->oldest && pos < ring_place(t, last)->from ? last - 1 :
 								     last;
 }
@@ -71,6 +74,8 @@ static inline uint64_t ring_number_kept(const struct ring_table *t,
 {
 	uint64_t number = ring_last(t);
 
+	if (t->segment_bytes)
+		return pos / t->segment_bytes;
 	while (number > t->oldest && pos < ring_place(t, number)->from)
 		number--;
 	return number;

@@ -51,6 +51,7 @@ struct look {
 	uint32_t except; /* a group, or NO_GROUP */
 	bool producers;  /* their claims count */
 	bool making;     /* groups that are being made count */
+	bool held;       /* groups do not count, but what members hold */
 };
 
 /* One look, and what it goes by. */
@@ -71,6 +72,21 @@ static void look_at_span(const struct pass *pass, struct sh_member *member,
 	lower(lowest, pos);
 }
 
+/* A serial consumer holds what is between its group's cursor and its claim. */
+static void look_at_loan(const struct segment *seg, uint32_t group,
+			 struct sh_member *member, uint64_t *lowest)
+{
+	uint64_t pos;
+
+	/* edges ANNOUNCE, DONE */
+	if (claim_state(load_acquire(&member->claims[0].word)) !=
+	    SH_CLAIM_SERIAL)
+		return;
+	pos = cursor_pos(&seg->groups[group].cursor);
+	if (load_acquire(&member->claims[0].end) > pos)
+		lower(lowest, pos);
+}
+
 static void look_at_consumer(const struct segment *seg, const struct pass *pass,
 			     uint32_t index, uint64_t *lowest)
 {
@@ -83,6 +99,8 @@ static void look_at_consumer(const struct segment *seg, const struct pass *pass,
 	if (group >= seg->geo.max_groups || !group_used(seg, group))
 		return;
 	look_at_claim(seg, &seg->groups[group].cursor, index, &pos);
+	if (pass->look->held)
+		look_at_loan(seg, group, member, lowest);
 	if (pos != UINT64_MAX)
 		look_at_span(pass, member, pos, lowest);
 	slots = shmqi_member_slots(member);
@@ -164,8 +182,10 @@ static uint64_t look_once(const struct segment *seg, uint64_t tail,
 		.lapped = pass->policy != 0,
 		.only = policy_overwrites(pass->policy) ? pass->in_place : NULL,
 	};
-	uint64_t lowest = shmqi_group_lowest(seg, tail, &choice);
+	uint64_t lowest = tail;
 
+	if (!pass->look->held)
+		lowest = shmqi_group_lowest(seg, tail, &choice);
 	for (uint32_t i = 0; i < shmqi_member_top(seg); i++) {
 		/* edge STATE */
 		uint32_t state = load_acquire(&member_at(seg, i)->state);
@@ -213,7 +233,7 @@ static bool look_for_lowest(const struct segment *seg, uint64_t policy,
 bool shmqi_room_lowest(const struct segment *seg, uint64_t tail,
 		       uint64_t *lowest)
 {
-	static const struct look all = { NO_GROUP, true, true };
+	static const struct look all = { NO_GROUP, true, true, false };
 
 	return look_for_lowest(seg, policy_now(seg), tail, &all, lowest);
 }
@@ -221,7 +241,7 @@ bool shmqi_room_lowest(const struct segment *seg, uint64_t tail,
 bool shmqi_room_promised(const struct segment *seg, uint64_t tail,
 			 uint64_t *lowest)
 {
-	static const struct look promised = { NO_GROUP, true, false };
+	static const struct look promised = { NO_GROUP, true, false, false };
 
 	return look_for_lowest(seg, policy_now(seg), tail, &promised, lowest);
 }
@@ -248,7 +268,7 @@ static void measure(const struct ring_table *table, uint64_t tail,
 int shmqi_room_look(const struct segment *seg, uint64_t policy, uint64_t tail,
 		    struct room *room)
 {
-	static const struct look all = { NO_GROUP, true, true };
+	static const struct look all = { NO_GROUP, true, true, false };
 	struct ring_table table;
 	uint64_t lowest;
 
@@ -270,9 +290,16 @@ int shmqi_room_look(const struct segment *seg, uint64_t policy, uint64_t tail,
 bool shmqi_room_kept(const struct segment *seg, uint64_t tail, uint32_t except,
 		     uint64_t *lowest)
 {
-	const struct look received = { except, false, true };
+	const struct look received = { except, false, true, false };
 
 	return look_for_lowest(seg, policy_now(seg), tail, &received, lowest);
+}
+
+bool shmqi_room_held(const struct segment *seg, uint64_t tail, uint64_t *lowest)
+{
+	static const struct look held = { NO_GROUP, false, false, true };
+
+	return look_for_lowest(seg, policy_now(seg), tail, &held, lowest);
 }
 
 bool shmqi_room_consumers(const struct segment *seg)

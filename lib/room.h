@@ -34,6 +34,10 @@ struct room {
 int shmqi_room_look(const struct segment *seg, uint64_t policy, uint64_t tail,
 		    struct room *room);
 
+/* Of what consumers hold, alive or dead, whatever groups have not received. */
+bool shmqi_room_held(const struct segment *seg, uint64_t tail,
+		     uint64_t *lowest);
+
 /* The same for consumers only, and without one group. */
 bool shmqi_room_kept(const struct segment *seg, uint64_t tail, uint32_t except,
 		     uint64_t *lowest);

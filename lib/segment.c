@@ -24,7 +24,9 @@
 #include "cursor.h"
 #include "endpoint.h"
 #include "error.h"
+#include "journal.h"
 #include "map.h"
+#include "segfile.h"
 #include "segment.h"
 #include "storage.h"
 #include "strike.h"
@@ -128,7 +130,11 @@ static void format(struct segment *seg)
 
 	shmqi_format_write(&seg->geo, h);
 	cursor_init(&seg->control->tail, start);
-	shmqi_rings_format(&seg->geo, seg->control);
+	if (geometry_journal(&seg->geo))
+		store_relaxed(&seg->control->ring,
+			      journal_number(seg, seg->geo.start_pos));
+	else
+		shmqi_rings_format(&seg->geo, seg->control);
 	shmqi_attributes_format(&seg->geo, seg->control);
 	if (!(seg->geo.flags & SHMQ_TOPIC)) {
 		cursor_init(&group->cursor, start);
@@ -197,6 +203,21 @@ int shmqi_segment_blank(struct blank *blank, const struct name *name,
 	return r;
 }
 
+/* A new one: see that its first segment file is there. */
+static int begin_journal(struct segment *seg, const char *dir)
+{
+	int r = shmqi_journal_attach(seg, dir);
+
+	if (r)
+		return r;
+	store_relaxed(&seg->control->synced.lo, seg->geo.start_pos);
+	store_relaxed(&seg->control->synced.hi, seg->geo.start_seq);
+	store_relaxed(&seg->control->oldest,
+		      journal_number(seg, seg->geo.start_pos));
+	shmqi_journal_is_true(seg);
+	return shmqi_segfile_make(seg, journal_number(seg, seg->geo.start_pos));
+}
+
 int shmqi_segment_create(struct segment **out, struct blank *blank,
 			 const struct name *name, const struct geometry *geo)
 {
@@ -213,6 +234,8 @@ int shmqi_segment_create(struct segment **out, struct blank *blank,
 	format(seg);
 	if (name)
 		r = give_name(seg, name, blank->path);
+	if (!r && geometry_journal(geo))
+		r = begin_journal(seg, name->dir);
 out:
 	if (blank->path[0])
 		unlink(blank->path);
@@ -282,10 +305,13 @@ static int fill_holes(int fd, const struct geometry *geo, const struct stat *st,
 	uint64_t there = (uint64_t)st->st_blocks * 512, needed = geo->ring_off;
 	int r;
 
-	for (uint64_t n = table->oldest; n <= table->newest; n++)
+	for (uint64_t n = table->oldest;
+	     !geometry_journal(geo) && n <= table->newest; n++)
 		needed += ring_place(table, n)->capacity;
 	if (there >= needed)
 		return 0;
+	if (geometry_journal(geo))
+		return shmqi_storage_fill(fd, 0, geo->ring_off, needed - there);
 	r = shmqi_storage_fill(fd, 0, geo->ring_off, needed - there);
 	for (uint64_t n = table->oldest; !r && n <= table->newest; n++)
 		r = shmqi_storage_fill(fd, ring_place(table, n)->offset,
@@ -305,7 +331,7 @@ int shmqi_segment_open(struct segment **out, int fd, const struct stat *st,
 	r = read_header(fd, &header);
 	if (!r)
 		r = shmqi_format_check(&geo, &header, (uint64_t)st->st_size);
-	if (!r)
+	if (!r && !geometry_journal(&geo))
 		r = read_rings(fd, &geo, &table);
 	if (!r && writable)
 		r = fill_holes(fd, &geo, st, &table);
@@ -319,6 +345,10 @@ int shmqi_segment_open(struct segment **out, int fd, const struct stat *st,
 		return -ENOMEM;
 	}
 	r = attach(seg);
+	if (!r && geometry_journal(&geo))
+		r = shmqi_journal_attach(seg, NULL);
+	if (!r && geometry_journal(&geo))
+		r = shmqi_journal_settle(seg);
 	if (r) {
 		shmqi_segment_destroy(seg);
 		return r;
@@ -333,6 +363,7 @@ void shmqi_segment_destroy(struct segment *seg)
 		return;
 	shmqi_map_free(seg->map, seg->geo.ring_off);
 	shmqi_views_free(seg);
+	shmqi_journal_detach(seg);
 	if (seg->share_fd >= 0)
 		close(seg->share_fd);
 	if (seg->lease_fd >= 0)
@@ -361,6 +392,8 @@ unsigned shmqi_segment_forked(struct segment *seg)
 	if (seg->lease_fd < 0)
 		return n;
 	shmqi_views_forked(seg);
+	if (seg->journal)
+		shmqi_journal_forked(seg);
 	fd = shmqi_reopen(seg->share_fd, seg->writable ? O_RDWR : O_RDONLY);
 	if (fd >= 0) {
 		dup3(fd, seg->lease_fd, O_CLOEXEC);

@@ -21,6 +21,7 @@
 
 struct chime;
 struct endpoint;
+struct journal;
 struct strikers;
 struct view;
 
@@ -58,6 +59,8 @@ struct segment {
 	struct endpoint *readers;    /* who reads rings and has no entry */
 	uint32_t *sharers;           /* by group: our consumers that share its
 					lease byte */
+
+	struct journal *journal; /* NULL: it is none; see journal.h */
 
 	/* strike.c guards its own; for the life of the segment. */
 	struct strikers *strikers;

@@ -118,6 +118,39 @@ void shmqi_storage_punch(int fd, uint64_t offset, uint64_t bytes)
 		;
 }
 
+static int write_zeros(int fd, uint64_t offset, uint64_t bytes)
+{
+	static const char zeros[65536];
+
+	while (bytes) {
+		size_t part = bytes < sizeof(zeros) ? bytes : sizeof(zeros);
+		ssize_t n = pwrite(fd, zeros, part, (off_t)offset);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		offset += (uint64_t)n;
+		bytes -= (uint64_t)n;
+	}
+	return 0;
+}
+
+int shmqi_storage_zero(int fd, uint64_t offset, uint64_t bytes)
+{
+	KEEP_ERRNO;
+	const int ways[] = { FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE,
+			     FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE };
+
+	if (!bytes)
+		return 0;
+	for (size_t i = 0; i < 2; i++)
+		if (!fallocate(fd, ways[i], (off_t)offset, (off_t)bytes))
+			return i ? shmqi_storage_allocate(fd, offset, bytes) :
+				   0;
+	return write_zeros(fd, offset, bytes);
+}
+
 int shmqi_storage_memory(uint64_t bytes)
 {
 	/* It may grow: by a ring, and then nobody is hurt by more. */

@@ -17,6 +17,9 @@ int shmqi_storage_allocate(int fd, uint64_t offset, uint64_t bytes);
 /* Give these back; they read as zeros then, or as they were. */
 void shmqi_storage_punch(int fd, uint64_t offset, uint64_t bytes);
 
+/* Make these zeros, with storage of their own. 0 or a negative errno. */
+int shmqi_storage_zero(int fd, uint64_t offset, uint64_t bytes);
+
 /*
  * A memfd of that many bytes, sealed against shrinking: its descriptor, or a
  * negative errno.

@@ -30,6 +30,7 @@
 #include "copies.h"
 #include "error.h"
 #include "group.h"
+#include "journal.h"
 #include "members.h"
 #include "policy.h"
 #include "room.h"
@@ -61,6 +62,17 @@ static void search(const struct rings *rings, uint64_t tail, unsigned laps,
 	shmqi_bounds_search(rings, from, known, place);
 }
 
+static bool oldest_of_journal(struct segment *seg, struct cursor *place)
+{
+	int r;
+
+	pthread_mutex_lock(&seg->lock);
+	r = shmqi_journal_oldest(seg, place);
+	shmqi_views_let(seg);
+	pthread_mutex_unlock(&seg->lock);
+	return !r;
+}
+
 bool shmqi_tap_oldest(const struct shmq_consumer *c, uint64_t pos,
 		      unsigned laps, struct cursor *place)
 {
@@ -69,6 +81,9 @@ bool shmqi_tap_oldest(const struct shmq_consumer *c, uint64_t pos,
 	struct cursor known;
 	struct rings rings;
 
+	/* Nobody overtakes in a journal: its segment has been removed. */
+	if (seg->journal)
+		return oldest_of_journal(seg, place);
 	if (policy_laps(seg))
 		return shmqi_copies_oldest(c, pos, laps, place);
 	if (!known_place(seg, &known))
@@ -112,11 +127,13 @@ static bool overtaken(const struct segment *seg, const struct rings *rings,
  * Of another than an overwriting queue: what is kept for some group, or held by
  * some consumer, dead or alive. A record that is held has its stamp.
  */
-static bool oldest(const struct segment *seg, const struct rings *rings,
+static bool oldest(struct segment *seg, const struct rings *rings,
 		   struct cursor *place)
 {
 	uint64_t tail = cursor_pos(&seg->control->tail), lowest, seq;
 
+	if (seg->journal)
+		return !shmqi_journal_oldest(seg, place);
 	if (policy_laps(seg))
 		return shmqi_bounds_oldest(seg, rings, 0, place);
 	if (!known_place(seg, place))
@@ -223,7 +240,13 @@ static int find_place(struct shmq_consumer *c, bool at_newest)
 	if (!(at_newest ? newest(seg, &rings, &c->copies->at) :
 			  oldest(seg, &rings, &c->copies->at)))
 		return -EBADMSG;
-	return shmqi_views_enter(&c->ep, c->copies->at.pos, false, &c->ring);
+	r = shmqi_views_enter(&c->ep, c->copies->at.pos, false, &c->ring);
+	if (r == -ESTALE) {
+		/* Gone meanwhile: the first receive finds what is there. */
+		shmqi_journal_nowhere(&c->ep, &c->ring);
+		r = 0;
+	}
+	return r;
 }
 
 static int begin(struct shmq_consumer *c, bool at_newest)

@@ -111,6 +111,9 @@ int shmqi_turn_outgrown(struct shmq_producer *p, uint64_t len)
 {
 	int r;
 
+	/* A journal's segments are all alike. */
+	if (p->ep.seg->journal)
+		return -EMSGSIZE;
 	/* edge RING: pairs with shmqi_rings_publish */
 	if (load_acquire(&p->control->ring) == p->ring.number)
 		return -EMSGSIZE;

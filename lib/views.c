@@ -8,6 +8,7 @@
 #include <shmq.h>
 
 #include "error.h"
+#include "journal.h"
 #include "lease.h"
 #include "map.h"
 #include "views.h"
@@ -184,6 +185,11 @@ int shmqi_views_get(struct segment *seg, bool writable, struct rings *rings)
 {
 	struct ring_table table;
 
+	if (seg->journal) {
+		shmqi_journal_rings(seg, writable, rings);
+		return 0;
+	}
+	rings->journal = NULL;
 	for (int look = 0;; look++) {
 		int r = shmqi_rings_read(seg, &table);
 
@@ -260,8 +266,11 @@ static int enter_once(struct endpoint *ep, uint64_t pos, struct ring *ring)
 	struct ring_table table;
 	struct view *view;
 	uint64_t number;
-	int r = shmqi_rings_read(seg, &table);
+	int r;
 
+	if (seg->journal)
+		return shmqi_journal_ring(seg, pos, writable, ring);
+	r = shmqi_rings_read(seg, &table);
 	if (r)
 		return r;
 	number = ep->member && !ep->copies ? ring_number(&table, pos) :

@@ -24,6 +24,7 @@ struct view {
 	char *read;              /* for consumers, mapped twice; or NULL */
 	char *write;             /* for producers and rescuers; or NULL */
 	bool leased;
+	struct ring as; /* of a journal: what was asked for last */
 };
 
 /*

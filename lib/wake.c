@@ -34,6 +34,20 @@ static int64_t clock_ns(clockid_t clock)
 	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+int shmqi_word_wait(_Atomic uint64_t *word, uint64_t seen, int64_t ns)
+{
+	const struct timespec t = { ns / 1000000000, ns % 1000000000 };
+
+	if (!syscall(SYS_futex, word, FUTEX_WAIT, (uint32_t)seen, &t, NULL, 0))
+		return 1;
+	return errno == ETIMEDOUT ? -ETIMEDOUT : errno == EINTR ? -EINTR : 1;
+}
+
+void shmqi_word_wake(_Atomic uint64_t *word)
+{
+	syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+}
+
 int64_t shmqi_clock_ns(void)
 {
 	return clock_ns(CLOCK_MONOTONIC);

@@ -81,7 +81,14 @@ int shmqi_bells_sleep(const struct alarm *alarms, unsigned n,
 /* Can many bells be slept at? What was denied once is not tried again. */
 bool shmqi_bells_many(void);
 
-uint64_t shmqi_clock_real_ns(void);  /* CLOCK_REALTIME, for people */
+uint64_t shmqi_clock_real_ns(void); /* CLOCK_REALTIME, for people */
+/*
+ * Sleep while the lower half of a word of a journal's control file is as it was
+ * seen, so long at most. 1: look again; -ETIMEDOUT, -EINTR.
+ */
+int shmqi_word_wait(_Atomic uint64_t *word, uint64_t seen, int64_t ns);
+void shmqi_word_wake(_Atomic uint64_t *word);
+
 int64_t shmqi_clock_ns(void);        /* CLOCK_MONOTONIC */
 int64_t shmqi_clock_coarse_ns(void); /* the same, cheap and up to 10 ms old */
 

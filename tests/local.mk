@@ -134,6 +134,30 @@ tests_test_groups_LDADD = $(UNIT_LIBS)
 unit_tests += tests/test_handles
 tests_test_handles_SOURCES = tests/test_handles.c $(support)
 tests_test_handles_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_crc32c
+tests_test_crc32c_SOURCES = tests/test_crc32c.c $(support)
+tests_test_crc32c_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_journal
+tests_test_journal_SOURCES = tests/test_journal.c \
+	tests/pattern.c tests/pattern.h $(support)
+tests_test_journal_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_retain
+tests_test_retain_SOURCES = tests/test_retain.c $(support)
+tests_test_retain_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_mend
+tests_test_mend_SOURCES = tests/test_mend.c \
+	tests/pattern.c tests/pattern.h $(support)
+tests_test_mend_LDADD = $(UNIT_LIBS)
+unit_tests += tests/race_power
+tests_race_power_SOURCES = tests/race_power.c \
+	tests/pattern.c tests/pattern.h $(support)
+tests_race_power_LDADD = $(UNIT_LIBS)
+tests_race_power_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=fsync,--wrap=fdatasync
+unit_tests += tests/test_disk
+tests_test_disk_SOURCES = tests/test_disk.c $(support)
+tests_test_disk_LDADD = $(UNIT_LIBS)
+tests_test_disk_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=fdatasync,--wrap=posix_fallocate
 unit_tests += tests/test_lifetime
 tests_test_lifetime_SOURCES = tests/test_lifetime.c $(support)
 tests_test_lifetime_LDADD = $(UNIT_LIBS)
@@ -320,6 +344,7 @@ tests_weave_weave_SOURCES = \
 	tests/weave/access.c \
 	tests/weave/atomic.h \
 	tests/weave/explore.c \
+	tests/weave/journals.c \
 	tests/weave/kernel.c \
 	tests/weave/memory.c \
 	tests/weave/memory.h \

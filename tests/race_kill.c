@@ -2,7 +2,8 @@
 /*
  * Producers and consumers are killed at random moments and replaced, while
  * the others go on. SHMQ_KILLS is how many die for each kind of queue,
- * without receivers that copy, and with them.
+ * without receivers that copy, and with them. The same of a journal, whose
+ * senders, as nobody makes them wait, wait by themselves.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -19,6 +20,7 @@
 
 #define CAPACITY UINT64_C(16384)
 #define MAX (CAPACITY / 4)
+#define JOURNAL_SEGMENT UINT64_C(65536)
 #define BATCH 6
 #define PAUSE_NS INT64_C(10000000000) /* too long, on any machine */
 
@@ -29,6 +31,7 @@ struct arena {
 	unsigned senders, receivers;
 	uint64_t kills;
 	bool copies; /* some receivers copy */
+	bool paced;  /* senders may be so far ahead, and no more */
 	struct chance chance;
 
 	/* The parent's: who is who, and progress. */
@@ -116,10 +119,21 @@ static void send_in_place(struct player *s)
 	}
 }
 
+#define AHEAD 2000
+
+static bool is_ahead(struct player *s)
+{
+	return stat_of(s->arena->q).depth_messages > AHEAD;
+}
+
 static void produce(struct player *s)
 {
 	s->p = producer_join(s->arena->q);
 	while (!load_acquire(&s->ledger->stop)) {
+		if (s->arena->paced && is_ahead(s)) {
+			nap();
+			continue;
+		}
 		switch (chance_below(&s->chance, 4)) {
 		case 0:
 			send_batch(s);
@@ -294,17 +308,29 @@ static void must_be_clean(struct shmq *q)
 	}
 }
 
-static void survive(const struct kind *kind, bool copies, uint64_t seed,
-		    uint64_t kills)
+static struct shmq *journal(uint64_t flags)
+{
+	struct shmq_attr attr = SHMQ_ATTR_INIT;
+	struct shmq *q;
+
+	attr.flags = SHMQ_JOURNAL | flags;
+	attr.segment_bytes = JOURNAL_SEGMENT;
+	must_be(shmq_open(&q, "j", SHMQ_CREATE | SHMQ_EXCL, 0600, &attr), 0);
+	return q;
+}
+
+static void survive(struct shmq *q, const struct kind *kind, bool copies,
+		    uint64_t seed, uint64_t kills)
 {
 	struct arena arena = {
-		.q = queue_anonymous(CAPACITY, kind->flags),
+		.q = q,
 		.kind = kind,
 		.ledger = ledger_make(),
 		.senders = kind->producers ? LEDGER_SENDERS : 1,
 		.receivers = kind->competing ? LEDGER_RECEIVERS : 1,
 		.kills = kills,
 		.copies = copies,
+		.paced = stat_of(q).flags & SHMQ_JOURNAL,
 		.chance = chance_of(seed, 0),
 	};
 
@@ -331,13 +357,29 @@ static void nothing_is_lost_however_many_are_killed(void **state)
 
 	(void)state;
 	for (int i = 0; i < 2 * KINDS; i++)
-		survive(&kinds[i / 2], i % 2, seed + (uint64_t)i, kills);
+		survive(queue_anonymous(CAPACITY, kinds[i / 2].flags),
+			&kinds[i / 2], i % 2, seed + (uint64_t)i, kills);
+}
+
+static void nothing_is_lost_from_a_journal(void **state)
+{
+	const char *text = getenv("SHMQ_KILLS");
+	uint64_t kills = text ? strtoull(text, NULL, 0) : 100;
+	uint64_t seed = chance_seed();
+
+	(void)state;
+	for (int i = 0; i < 2 * KINDS; i++) {
+		survive(journal(kinds[i / 2].flags), &kinds[i / 2], i % 2,
+			seed + (uint64_t)i, kills);
+		must_be(shmq_unlink("j"), 0);
+	}
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST_IN_DIRECTORY(nothing_is_lost_however_many_are_killed),
+		TEST_IN_DIRECTORY(nothing_is_lost_from_a_journal),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

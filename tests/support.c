@@ -95,10 +95,10 @@ int directory_enter(void **state)
 	return 0;
 }
 
-/* Removes what is in the directory, and it; how many were temporary. */
-static unsigned sweep(void)
+/* Removes what is in a directory, and it; how many were temporary. */
+static unsigned sweep(const char *where)
 {
-	DIR *dir = opendir(here);
+	DIR *dir = opendir(where);
 	unsigned temporary = 0;
 	struct dirent *entry;
 	char *path;
@@ -107,14 +107,17 @@ static unsigned sweep(void)
 		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
 			continue;
 		temporary += !strncmp(entry->d_name, ".shmq-", 6);
-		if (asprintf(&path, "%s/%s", here, entry->d_name) > 0) {
-			remove(path);
+		if (asprintf(&path, "%s/%s", where, entry->d_name) > 0) {
+			if (entry->d_type == DT_DIR)
+				temporary += sweep(path);
+			else
+				remove(path);
 			free(path);
 		}
 	}
 	if (dir)
 		closedir(dir);
-	rmdir(here);
+	rmdir(where);
 	return temporary;
 }
 
@@ -125,7 +128,7 @@ int directory_leave(void **state)
 
 	(void)state;
 	alarm(0);
-	temporary = sweep();
+	temporary = sweep(here);
 	setenv("SHMQ_DIR", base, 1);
 	free(here);
 	here = NULL;

@@ -79,7 +79,7 @@ wrong_usage_exits_with_2_and_help_with_0() {
 	out_has "Examples:"
 	expect 0 --version
 	out_has "shmq "
-	for verb in create send recv dump stat ls resize set rm; do
+	for verb in create send recv dump stat ls resize set journal rm; do
 		expect 2 $verb --nonsense
 		err_has "shmq $verb: "
 		expect 0 $verb --help
@@ -613,6 +613,59 @@ a_doctor_mends_what_the_dead_left() {
 	rm -f "$SHMQ_DIR"/*
 }
 
+a_journal_keeps_what_was_received() {
+	expect 0 create --journal --segment 64K --json log
+	out_has '"journal"'
+	[ -d "$SHMQ_DIR/log" ] || fail "a journal is no directory"
+	seq 0 999 >"$work/in"
+	expect 0 send log <"$work/in"
+	expect 0 recv log
+	cmp -s "$work/in" "$work/out" || fail "not all lines came"
+	expect 1 recv log
+	expect 0 recv log --group again
+	cmp -s "$work/in" "$work/out" || fail "a new group has not all lines"
+	expect 0 recv log --from seq:995
+	out_is '995\n996\n997\n998\n999\n' "the last five"
+	expect 0 recv log --tap --from seq:10 --count 2
+	out_is '10\n11\n' "two from number 10 on"
+	expect 0 recv log --from oldest --count 1
+	out_is '0\n' "the oldest"
+	expect 1 recv log --tap --from newest
+	expect 1 recv log --tap --from seq:5000
+	expect 0 recv log --tap --from time:0 --count 1
+	out_is '0\n' "the first of all times"
+	expect 2 recv log --from nowhere
+	expect 0 dump log
+	cmp -s "$work/in" "$work/out" || fail "a dump has not all lines"
+	expect 0 ls
+	out_has log
+	out_has journal
+	expect 0 journal verify log
+	expect 0 journal index log
+	expect 0 journal info log --json
+	out_has '"next_seq": 10'
+	expect 0 doctor log
+	expect 2 journal nonsense log
+	# The machine goes down: a copy is another file.
+	cp -R "$SHMQ_DIR/log" "$SHMQ_DIR/copy"
+	expect 1 dump copy
+	err_has 'machine went down'
+	expect 0 journal verify copy
+	out_has 'mended on'
+	expect 0 dump copy
+	cmp -s "$work/in" "$work/out" || fail "the copy has not all lines"
+	expect 1 journal verify nothing
+	expect 0 create plain
+	expect 1 journal verify plain
+	expect 1 recv plain --tap --from oldest
+	expect 1 create plain --journal
+	expect 1 create log --journal --segment 1M
+	expect 0 rm log
+	expect 0 rm copy
+	expect 0 rm plain
+	[ -z "$(ls "$SHMQ_DIR")" ] || fail "something is left of the journals"
+}
+
 wrong_usage_exits_with_2_and_help_with_0
 a_queue_is_created_shown_listed_and_removed
 options_may_stand_anywhere_and_dashes_end_them
@@ -633,4 +686,5 @@ an_overwriting_queue_keeps_the_last_and_says_what_is_lost
 a_dump_names_what_is_damaged_and_goes_on_behind_it
 what_is_not_a_queue_is_refused
 a_doctor_mends_what_the_dead_left
+a_journal_keeps_what_was_received
 exit $failed

@@ -217,7 +217,10 @@ static void a_header_that_lies_is_refused(void **state)
 		sizeof(((struct sh_header *)0)->field)
 		{ FIELD(version), 2, -EPROTONOSUPPORT },
 		{ FIELD(header_bytes), 512, -EBADMSG },
-		{ FIELD(features), 1, -EPROTONOSUPPORT },
+		{ FIELD(features), 2, -EPROTONOSUPPORT },
+		{ FIELD(features), SH_FEATURE_JOURNAL, -EBADMSG },
+		{ FIELD(flags), SHMQ_JOURNAL, -EBADMSG },
+		{ FIELD(durability), SHMQ_DURABLE_EACH, -EBADMSG },
 		{ FIELD(file_bytes), UINT64_MAX, -EBADMSG },
 		{ FIELD(capacity), 0, -EBADMSG },
 		{ FIELD(capacity), 8192, -EBADMSG },

@@ -72,27 +72,29 @@ static void capacity_is_rounded_up_to_a_power_of_two(void **state)
 	}
 }
 
+/* The structure as it was before it grew. */
+#define FIRST_SIZE 32
+
 static void a_bad_attribute_is_refused(void **state)
 {
+#define ALL .size = sizeof(struct shmq_attr)
 	static const struct {
 		struct shmq_attr attr;
 		int error;
 	} bad[] = {
-		{ { sizeof(struct shmq_attr), 1, 0, 0, 0 }, -EINVAL },
-		{ { sizeof(struct shmq_attr), 4095, 0, 0, 0 }, -EINVAL },
-		{ { sizeof(struct shmq_attr), (UINT64_C(1) << 40) + 1, 0, 0,
-		    0 },
-		  -EINVAL },
-		{ { sizeof(struct shmq_attr), UINT64_MAX, 0, 0, 0 }, -EINVAL },
-		{ { sizeof(struct shmq_attr), 0, 0x40, 0, 0 }, -EINVAL },
-		{ { sizeof(struct shmq_attr), 0, UINT64_C(1) << 63, 0, 0 },
-		  -EINVAL },
-		{ { sizeof(struct shmq_attr), 0, 0, 4001, 0 }, -EINVAL },
-		{ { sizeof(struct shmq_attr), 0, 0, UINT32_MAX, 0 }, -EINVAL },
-		{ { sizeof(struct shmq_attr), 0, 0, 0, 257 }, -EINVAL },
-		{ { sizeof(struct shmq_attr), 0, 0, 0, UINT32_MAX }, -EINVAL },
-		{ { 0, 0, 0, 0, 0 }, -EINVAL },
-		{ { sizeof(struct shmq_attr) - 1, 0, 0, 0, 0 }, -EINVAL },
+		{ { ALL, .capacity = 1 }, -EINVAL },
+		{ { ALL, .capacity = 4095 }, -EINVAL },
+		{ { ALL, .capacity = (UINT64_C(1) << 40) + 1 }, -EINVAL },
+		{ { ALL, .capacity = UINT64_MAX }, -EINVAL },
+		{ { ALL, .flags = 0x80 }, -EINVAL },
+		{ { ALL, .flags = UINT64_C(1) << 63 }, -EINVAL },
+		{ { ALL, .max_members = 4001 }, -EINVAL },
+		{ { ALL, .max_members = UINT32_MAX }, -EINVAL },
+		{ { ALL, .max_groups = 257 }, -EINVAL },
+		{ { ALL, .max_groups = UINT32_MAX }, -EINVAL },
+		{ { .size = 0 }, -EINVAL },
+		{ { .size = FIRST_SIZE - 1 }, -EINVAL },
+#undef ALL
 	};
 
 	(void)state;
@@ -104,6 +106,21 @@ static void a_bad_attribute_is_refused(void **state)
 		must_be(shmq_open_anonymous(&q, &bad[i].attr), bad[i].error);
 		must(*shmq_errdetail());
 	}
+}
+
+static void attributes_of_an_older_version_will_do(void **state)
+{
+	struct shmq_attr attr = SHMQ_ATTR_INIT;
+	struct shmq *q;
+
+	(void)state;
+	attr.size = FIRST_SIZE;
+	attr.capacity = 8192;
+	/* Behind its end: not looked at. */
+	attr.segment_bytes = 1;
+	must_be(shmq_open(&q, "q", SHMQ_CREATE, 0600, &attr), 0);
+	must_be(stat_of(q).capacity_bytes, 8192);
+	shmq_close(q);
 }
 
 static void
@@ -331,6 +348,7 @@ int main(void)
 		TEST_IN_DIRECTORY(a_new_queue_has_the_defaults),
 		TEST_IN_DIRECTORY(capacity_is_rounded_up_to_a_power_of_two),
 		TEST_IN_DIRECTORY(a_bad_attribute_is_refused),
+		TEST_IN_DIRECTORY(attributes_of_an_older_version_will_do),
 		TEST_IN_DIRECTORY(
 			attributes_of_a_newer_version_are_refused_if_they_are_set),
 		TEST_IN_DIRECTORY(an_existing_queue_keeps_its_geometry),

@@ -17,7 +17,7 @@
 /* Hints for the creator's mapping and layout: not worth a refusal. */
 #define FLAGS_COMPARED                                                         \
 	(SHMQ_SINGLE_PRODUCER | SHMQ_SINGLE_CONSUMER | SHMQ_OVERWRITE |        \
-	 SHMQ_TOPIC)
+	 SHMQ_TOPIC | SHMQ_JOURNAL)
 
 struct create {
 	const struct verb *verb;
@@ -61,6 +61,14 @@ static int check_existing(const struct create *c, const struct facts *facts)
 			"exists with a capacity of %s: remove it "
 			"with 'shmq rm', or leave out --capacity",
 			quantity_bytes((double)st->capacity_bytes).text);
+	if (c->attr.segment_bytes > st->capacity_bytes ||
+	    (c->attr.segment_bytes &&
+	     c->attr.segment_bytes <= st->capacity_bytes / 2))
+		return fault_refused(
+			c->verb, c->name,
+			"exists with segments of %s: remove it with 'shmq rm', "
+			"or leave out --segment",
+			quantity_bytes((double)st->capacity_bytes).text);
 	if (c->attr.flags & FLAGS_COMPARED & ~st->flags) {
 		facts_kind(facts, kind);
 		return fault_refused(c->verb, c->name,
@@ -92,14 +100,17 @@ static int report(const struct create *c, struct shmq *q)
 
 enum {
 	OPT_CAPACITY = 256,
+	OPT_DURABLE,
 	OPT_EXCL,
 	OPT_HUGEPAGES,
+	OPT_JOURNAL,
 	OPT_JSON,
 	OPT_MAX_GROUPS,
 	OPT_MAX_MEMBERS,
 	OPT_MODE,
 	OPT_OVERWRITE,
 	OPT_PREFAULT,
+	OPT_SEGMENT,
 	OPT_SINGLE_CONSUMER,
 	OPT_SINGLE_PRODUCER,
 	OPT_TOPIC,
@@ -107,14 +118,17 @@ enum {
 
 static const struct option options[] = {
 	{ "capacity", required_argument, NULL, OPT_CAPACITY },
+	{ "durable", no_argument, NULL, OPT_DURABLE },
 	{ "excl", no_argument, NULL, OPT_EXCL },
 	{ "hugepages", no_argument, NULL, OPT_HUGEPAGES },
+	{ "journal", no_argument, NULL, OPT_JOURNAL },
 	{ "json", no_argument, NULL, OPT_JSON },
 	{ "max-groups", required_argument, NULL, OPT_MAX_GROUPS },
 	{ "max-members", required_argument, NULL, OPT_MAX_MEMBERS },
 	{ "mode", required_argument, NULL, OPT_MODE },
 	{ "overwrite", no_argument, NULL, OPT_OVERWRITE },
 	{ "prefault", no_argument, NULL, OPT_PREFAULT },
+	{ "segment", required_argument, NULL, OPT_SEGMENT },
 	{ "single-consumer", no_argument, NULL, OPT_SINGLE_CONSUMER },
 	{ "single-producer", no_argument, NULL, OPT_SINGLE_PRODUCER },
 	{ "topic", no_argument, NULL, OPT_TOPIC },
@@ -125,6 +139,8 @@ static const struct option options[] = {
 static uint64_t flag_of(int value)
 {
 	switch (value) {
+	case OPT_JOURNAL:
+		return SHMQ_JOURNAL;
 	case OPT_HUGEPAGES:
 		return SHMQ_HUGEPAGES;
 	case OPT_OVERWRITE:
@@ -147,6 +163,13 @@ static void parse_one(struct create *c, int value)
 	switch (value) {
 	case OPT_CAPACITY:
 		c->attr.capacity = option_size(c->verb, "--capacity", optarg);
+		break;
+	case OPT_SEGMENT:
+		c->attr.segment_bytes = option_size(c->verb, "--segment",
+						    optarg);
+		break;
+	case OPT_DURABLE:
+		c->attr.durability = SHMQ_DURABLE_EACH;
 		break;
 	case OPT_EXCL:
 		c->excl = true;
@@ -213,6 +236,12 @@ const struct verb verb_create = {
 		"  --overwrite        senders never wait: the oldest messages "
 		"give way\n"
 		"  --topic            no group to begin with\n"
+		"  --journal          a directory: messages stay when they "
+		"have been received\n"
+		"  --durable          of a journal: a send returns when the disk "
+		"has the message\n"
+		"  --segment SIZE     of a journal: bytes of each of its files; "
+		"default 512M\n"
 		"  --mode OCTAL       permissions, less the umask; default "
 		"0666\n"
 		"  --excl             fail if it exists already\n"

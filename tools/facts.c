@@ -19,6 +19,7 @@ static const struct {
 	{ SHMQ_TOPIC, "topic" },
 	{ SHMQ_HUGEPAGES, "hugepages" },
 	{ SHMQ_PREFAULT, "prefault" },
+	{ SHMQ_JOURNAL, "journal" },
 };
 
 int facts_get(struct facts *facts, struct shmq *q, const char *name)

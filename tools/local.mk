@@ -19,6 +19,7 @@ tools_shmq_SOURCES = \
 	tools/group_facts.h \
 	tools/input.c \
 	tools/input.h \
+	tools/journal.c \
 	tools/ls.c \
 	tools/main.c \
 	tools/message.c \

@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,13 +31,25 @@ struct entry {
 
 static bool has_magic(int dir, const char *name)
 {
+	char control[NAME_MAX + sizeof("/control")];
 	uint64_t magic = 0;
 	struct stat st;
 	ssize_t n = 0;
 	int fd;
 
+	/* A directory may be a journal, unless it is being made or removed. */
+	if (fstatat(dir, name, &st, 0))
+		return false;
+	if (S_ISDIR(st.st_mode)) {
+		if (name[0] == '.')
+			return false;
+		snprintf(control, sizeof(control), "%s/control", name);
+		name = control;
+		if (fstatat(dir, name, &st, 0))
+			return false;
+	}
 	/* Opening a FIFO or a device could wait, or do something. */
-	if (fstatat(dir, name, &st, 0) || !S_ISREG(st.st_mode))
+	if (!S_ISREG(st.st_mode))
 		return false;
 	fd = openat(dir, name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0)

@@ -13,9 +13,9 @@
 #include "verb.h"
 
 static const struct verb *const verbs[] = {
-	&verb_create, &verb_send, &verb_recv,   &verb_dump,
-	&verb_stat,   &verb_ls,   &verb_group,  &verb_resize,
-	&verb_set,    &verb_rm,   &verb_doctor, &verb_bench,
+	&verb_create, &verb_send,    &verb_recv,   &verb_dump, &verb_stat,
+	&verb_ls,     &verb_group,   &verb_resize, &verb_set,  &verb_rm,
+	&verb_doctor, &verb_journal, &verb_bench,
 };
 #define N_VERBS (sizeof(verbs) / sizeof(verbs[0]))
 

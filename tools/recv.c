@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <shmq.h>
@@ -38,6 +39,9 @@ struct recv {
 	bool show_lost;
 	uint64_t count;     /* UINT64_MAX: all */
 	int64_t timeout_ns; /* for each next message */
+	bool seeks;         /* from there: of a journal */
+	unsigned int where;
+	uint64_t value;
 	struct shmq *q;
 	struct shmq_consumer *consumer;
 	struct output output;
@@ -208,6 +212,11 @@ static int recv_opened(struct recv *r)
 	if (!error)
 		error = shmq_consumer_open(&r->consumer, r->q, r->group,
 					   r->consumer_flags);
+	if (!error && r->seeks) {
+		error = shmq_seek(r->consumer, r->where, r->value);
+		if (error)
+			shmq_consumer_close(r->consumer);
+	}
 	if (error)
 		return fault_open(r->verb, r->name, error);
 	r->part_bytes = st.capacity_bytes / RING_PART;
@@ -227,6 +236,7 @@ static int recv_opened(struct recv *r)
 enum {
 	OPT_COUNT = 256,
 	OPT_FOLLOW,
+	OPT_FROM,
 	OPT_GROUP,
 	OPT_JSON,
 	OPT_RAW,
@@ -238,6 +248,7 @@ enum {
 static const struct option options[] = {
 	{ "count", required_argument, NULL, OPT_COUNT },
 	{ "follow", no_argument, NULL, OPT_FOLLOW },
+	{ "from", required_argument, NULL, OPT_FROM },
 	{ "group", required_argument, NULL, OPT_GROUP },
 	{ "json", no_argument, NULL, OPT_JSON },
 	{ "raw", no_argument, NULL, OPT_RAW },
@@ -247,6 +258,49 @@ static const struct option options[] = {
 	OPTION_HELP,
 	OPTION_END,
 };
+
+/* Seconds since 1970, or a local date and time; in nanoseconds. */
+static bool parse_time(const char *text, uint64_t *ns)
+{
+	struct tm tm = { .tm_isdst = -1 };
+	double seconds;
+	char *end;
+
+	end = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
+	if (end && !*end) {
+		time_t t = mktime(&tm);
+
+		*ns = (uint64_t)t * 1000000000;
+		return t >= 0;
+	}
+	seconds = strtod(text, &end);
+	if (end == text || *end || !(seconds >= 0 && seconds < 1e10))
+		return false;
+	*ns = (uint64_t)seconds * 1000000000 +
+	      (uint64_t)((seconds - (double)(uint64_t)seconds) * 1e9);
+	return true;
+}
+
+static void parse_from(struct recv *r, const char *text)
+{
+	r->seeks = true;
+	if (!strcmp(text, "oldest")) {
+		r->where = SHMQ_SEEK_OLDEST;
+	} else if (!strcmp(text, "newest")) {
+		r->where = SHMQ_SEEK_NEWEST;
+	} else if (!strncmp(text, "seq:", 4)) {
+		r->where = SHMQ_SEEK_SEQ;
+		r->value = option_count(r->verb, "--from seq:", text + 4,
+					UINT64_MAX);
+	} else if (!strncmp(text, "time:", 5) &&
+		   parse_time(text + 5, &r->value)) {
+		r->where = SHMQ_SEEK_TIME;
+	} else {
+		exit(fault_usage(r->verb, "--from takes oldest, newest, seq:N "
+					  "or time:T, T in seconds since 1970 "
+					  "or like 2026-11-22T10:00:00"));
+	}
+}
 
 static void parse_one(struct recv *r, int value, bool *timed)
 {
@@ -258,6 +312,9 @@ static void parse_one(struct recv *r, int value, bool *timed)
 	case OPT_FOLLOW:
 		if (!*timed)
 			r->timeout_ns = SHMQ_FOREVER;
+		break;
+	case OPT_FROM:
+		parse_from(r, optarg);
 		break;
 	case OPT_GROUP:
 		r->group = optarg;
@@ -300,6 +357,9 @@ static int run(const struct verb *verb, int argc, char **argv)
 	if (r.group && r.consumer_flags & SHMQ_TAP)
 		return fault_usage(verb, "a tap has no group: leave out --tap, "
 					 "or --group");
+	/* Where a group is to go, nobody else may be. */
+	if (r.seeks && !(r.consumer_flags & SHMQ_TAP))
+		r.consumer_flags |= SHMQ_EXCLUSIVE;
 	error = stop_init();
 	if (error)
 		return fault(verb, r.name, error);
@@ -327,6 +387,11 @@ const struct verb verb_recv = {
 		"  --count N      stop after N messages\n"
 		"  --follow       wait for more instead of stopping when empty\n"
 		"  --timeout SEC  wait at most so long for each next message\n"
+		"  --from WHERE   of a journal: oldest, newest, seq:N or "
+		"time:T, in seconds since\n"
+		"                 1970 or like 2026-11-22T10:00:00; as a tap, "
+		"or the group's only\n"
+		"                 receiver, with which the group goes there\n"
 		"  --raw          write the bytes as they are, no newline "
 		"after each message\n"
 		"  --json         write each message as a JSON object\n"

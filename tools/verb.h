@@ -30,6 +30,7 @@ extern const struct verb verb_dump;
 extern const struct verb verb_stat;
 extern const struct verb verb_group;
 extern const struct verb verb_doctor;
+extern const struct verb verb_journal;
 extern const struct verb verb_ls;
 extern const struct verb verb_resize;
 extern const struct verb verb_rm;

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT */
+/* The index of a segment. See index.h. */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <bsd/stdlib.h>
+
+#include "error.h"
+#include "index.h"
+#include "journal.h"
+
+void shmqi_index_name(char name[INDEX_NAME], uint64_t number)
+{
+	snprintf(name, INDEX_NAME, "%016" PRIx64 ".idx", number);
+}
+
+bool shmqi_index_number(const char *name, uint64_t *number)
+{
+	char again[INDEX_NAME], *end;
+
+	*number = strtoull(name, &end, 16);
+	if (end != name + 16)
+		return false;
+	shmqi_index_name(again, *number);
+	return !strcmp(name, again);
+}
+
+static uint64_t window_number(const struct segment *seg, uint64_t pos)
+{
+	return pos % seg->geo.capacity / seg->journal->window;
+}
+
+static uint64_t check_of(const struct segment *seg, struct cursor place)
+{
+	uint64_t hash = (seg->geo.cookie ^ place.pos) * SH_STAMP_STEP;
+
+	hash = ((hash ^ hash >> 32) ^ place.seq) * SH_STAMP_STEP;
+	return hash ^ hash >> 32;
+}
+
+static struct sh_index entry_of(const struct segment *seg, struct cursor place)
+{
+	return (struct sh_index){ place.pos, place.seq, check_of(seg, place) };
+}
+
+/* Could it be of that window of that segment? */
+static bool plausible(const struct segment *seg, const struct sh_index *entry,
+		      uint64_t number, uint64_t window)
+{
+	struct cursor place = { entry->pos, entry->seq, SH_NOBODY };
+
+	return journal_number(seg, place.pos) == number &&
+	       window_number(seg, place.pos) == window &&
+	       place.pos % SH_SEALED_LINE == 0 && place.seq < SH_SEQ_MAX &&
+	       entry->check == check_of(seg, place);
+}
+
+/* ------------------------------------------------------------------ writing */
+
+static int open_index(const struct segment *seg, const char *name, int flags)
+{
+	struct stat st;
+	int fd = shmqi_own_fd(
+		openat(seg->journal->dir, name,
+		       flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW,
+		       0600));
+
+	/* Like the control file. It does no harm where it is not. */
+	if (fd >= 0 && flags & O_CREAT && !fstat(seg->share_fd, &st))
+		(void)!fchmod(fd, st.st_mode & 0777);
+	return fd;
+}
+
+void shmqi_index_close(struct segment *seg)
+{
+	if (seg->journal->index_fd >= 0)
+		close(seg->journal->index_fd);
+	seg->journal->index_fd = -1;
+}
+
+void shmqi_index_note(struct segment *seg, struct cursor place)
+{
+	uint64_t number = journal_number(seg, place.pos);
+	const struct sh_index entry = entry_of(seg, place);
+	struct journal *j = seg->journal;
+	char name[INDEX_NAME];
+
+	if (j->index_fd < 0 || j->index_number != number) {
+		shmqi_index_close(seg);
+		shmqi_index_name(name, number);
+		j->index_fd = open_index(seg, name, O_CREAT | O_WRONLY);
+		j->index_number = number;
+	}
+	/* On a full disk, say, it is missing. */
+	if (j->index_fd >= 0)
+		(void)!pwrite(j->index_fd, &entry, sizeof(entry),
+			      (off_t)(window_number(seg, place.pos) *
+				      sizeof(entry)));
+}
+
+void shmqi_index_remove(const struct segment *seg, uint64_t number)
+{
+	char name[INDEX_NAME];
+
+	shmqi_index_name(name, number);
+	unlinkat(seg->journal->dir, name, 0);
+}
+
+/* ------------------------------------------------------------------ reading */
+
+/* The entries of a segment, all INDEX_WINDOWS of them; zeros where none is. */
+static struct sh_index *read_index(const struct segment *seg, uint64_t number)
+{
+	KEEP_ERRNO;
+	struct sh_index *all = calloc(INDEX_WINDOWS, sizeof(*all));
+	char name[INDEX_NAME];
+	int fd;
+
+	if (!all)
+		return NULL;
+	shmqi_index_name(name, number);
+	fd = open_index(seg, name, O_RDONLY);
+	if (fd < 0)
+		return all;
+	(void)!pread(fd, all, INDEX_WINDOWS * sizeof(*all), 0);
+	close(fd);
+	return all;
+}
+
+/* Is the entry true, and what it says before what is looked for? */
+static bool is_before(const struct scan *scan, const struct sh_index *entry,
+		      uint64_t window,
+		      bool (*before)(const struct found *, struct cursor,
+				     uint64_t),
+		      uint64_t value, bool *known)
+{
+	struct cursor at = { entry->pos, entry->seq, SH_NOBODY };
+	struct found found;
+
+	*known = plausible(scan->seg, entry, scan->ring.number, window) &&
+		 shmqi_scan_read(scan, at, &found);
+	return *known && before(&found, at, value);
+}
+
+void shmqi_index_look(struct scan *scan, struct cursor *place,
+		      bool (*before)(const struct found *found,
+				     struct cursor at, uint64_t value),
+		      uint64_t value)
+{
+	uint64_t left = 0, right = INDEX_WINDOWS;
+	struct sh_index *all = read_index(scan->seg, scan->ring.number);
+
+	while (all && left < right) {
+		uint64_t middle = left + (right - left) / 2, i = middle;
+		bool known = false, is = false;
+
+		/* Some are missing: the next that is there. */
+		for (; i < right && !known; i++)
+			is = is_before(scan, &all[i], i, before, value, &known);
+		if (is) {
+			*place = (struct cursor){ all[i - 1].pos,
+						  all[i - 1].seq, SH_NOBODY };
+			left = i;
+		} else {
+			right = middle;
+		}
+	}
+	free(all);
+}
+
+/* ------------------------------------------------------------------ building */
+
+/* The first record of each window, as far as the records go. */
+static void gather(const struct scan *scan, struct cursor at,
+		   struct sh_index *all)
+{
+	uint64_t end = (journal_number(scan->seg, at.pos) + 1) *
+		       scan->seg->geo.capacity;
+	struct found found;
+
+	while (at.pos < end && shmqi_scan_read(scan, at, &found)) {
+		struct sh_index *entry = &all[window_number(scan->seg, at.pos)];
+
+		if (!entry->check)
+			*entry = entry_of(scan->seg, at);
+		at.pos += found.span;
+		at.seq += found.count;
+	}
+}
+
+/* Under another name first, so that nobody reads half of it. */
+static int put_index(const struct segment *seg, uint64_t number,
+		     const struct sh_index *all)
+{
+	const size_t bytes = INDEX_WINDOWS * sizeof(*all);
+	char name[INDEX_NAME], temporary[32];
+	ssize_t n;
+	int fd, r = 0;
+
+	shmqi_index_name(name, number);
+	snprintf(temporary, sizeof(temporary), ".shmq-%08x%08x", arc4random(),
+		 arc4random());
+	fd = open_index(seg, temporary, O_CREAT | O_EXCL | O_WRONLY);
+	if (fd < 0)
+		return fd;
+	n = pwrite(fd, all, bytes, 0);
+	if (n != (ssize_t)bytes)
+		r = n < 0 ? -errno : -ENOSPC;
+	close(fd);
+	if (!r &&
+	    renameat(seg->journal->dir, temporary, seg->journal->dir, name) < 0)
+		r = -errno;
+	if (r)
+		unlinkat(seg->journal->dir, temporary, 0);
+	return r;
+}
+
+int shmqi_index_build(struct segment *seg, uint64_t number)
+{
+	KEEP_ERRNO;
+	struct sh_index *all = calloc(INDEX_WINDOWS, sizeof(*all));
+	struct cursor first;
+	struct scan scan;
+	uint64_t time;
+	int r;
+
+	if (!all)
+		return -ENOMEM;
+	shmqi_scan_begin(&scan, seg);
+	r = shmqi_scan_to(&scan, number * seg->geo.capacity);
+	if (!r && shmqi_scan_first(seg, number, &first, &time)) {
+		gather(&scan, first, all);
+		r = put_index(seg, number, all);
+	}
+	shmqi_scan_end(&scan);
+	free(all);
+	return r;
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Room in a journal. A producer's limit is the end of a window, a small part of
+ * the segment. Whoever comes to it makes the next window ready in his own
+ * mapping, so that no message waits for a page, and, in the second half of a
+ * segment, a part of the next one (segfile.h). So what a roll costs is spread
+ * over the windows before, and a message in thousands takes longer.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+
+#include "error.h"
+#include "index.h"
+#include "journal.h"
+#include "map.h"
+#include "producer.h"
+#include "retain.h"
+#include "segfile.h"
+#include "views.h"
+
+/* Where the tail is now, others may look. True: we are the first to say so. */
+static bool raise_ring(struct segment *seg, uint64_t number)
+{
+	_Atomic uint64_t *newest = &seg->control->ring;
+	/* edge RING */
+	uint64_t there = load_acquire(newest);
+
+	while (there < number) {
+		if (cas64(newest, there, number))
+			return true;
+		there = load_acquire(newest);
+	}
+	return false;
+}
+
+/* The tail has come to a segment that the producer is not in. */
+static int enter(struct shmq_producer *p, uint64_t tail)
+{
+	int r = shmqi_views_enter(&p->ep, tail, false, &p->ring);
+
+	/* Before anything is claimed there. What fails is tried again at the
+	 * next segment. */
+	if (!r && raise_ring(p->ep.seg, p->ring.number))
+		shmqi_retain(p->ep.seg);
+	return r;
+}
+
+static void make_ready(struct shmq_producer *p, uint64_t from, uint64_t to)
+{
+	shmqi_map_touch(p->ring.base + (from & p->ring.mask), to - from);
+}
+
+/* A record begins, or will begin, at the tail. */
+static void note(struct segment *seg)
+{
+	struct cursor tail = cursor_load(&seg->control->tail);
+
+	if (cursor_unchanged(&seg->control->tail, tail))
+		shmqi_index_note(seg, tail);
+}
+
+static int find_room(struct shmq_producer *p, uint64_t tail, uint64_t end)
+{
+	struct segment *seg = p->ep.seg;
+	uint64_t bytes = seg->geo.capacity, window = seg->journal->window;
+	uint64_t number = journal_number(seg, tail);
+	uint64_t next = (number + 1) * bytes, limit;
+	int r = 0;
+
+	if (p->ring.number != number || p->limit <= number * bytes)
+		r = enter(p, tail);
+	if (r)
+		return r;
+	if (end > next) {
+		r = shmqi_segfile_make(seg, number + 1);
+		/* Perhaps a group has come on since the last segment. */
+		if ((r == -ENOSPC || r == -EDQUOT) && shmqi_retain(seg) > 0)
+			r = shmqi_segfile_make(seg, number + 1);
+		if (r)
+			return r;
+		p->limit = p->turn = next;
+		return CLAIM_TURN;
+	}
+	limit = (end + window - 1) / window * window;
+	make_ready(p, tail, limit);
+	if (next - limit < bytes / 2)
+		shmqi_segfile_prepare(seg, number + 1,
+				      2 * (limit - tail / window * window));
+	p->limit = limit;
+	note(seg);
+	return 0;
+}
+
+int shmqi_journal_told(int r)
+{
+	switch (r) {
+	case CLAIM_TURN:
+	case 0:
+	case -EBADMSG:
+	case -EDQUOT:
+	case -EFBIG:
+	case -EMFILE:
+	case -ENFILE:
+	case -ENOMEM:
+	case -ENOSPC:
+		return r;
+	default:
+		return -EIO;
+	}
+}
+
+void shmqi_journal_join(struct shmq_producer *p)
+{
+	const struct segment *seg = p->ep.seg;
+
+	shmqi_journal_nowhere(&p->ep, &p->ring);
+	p->ring.max_message = shmqi_format_max_message(seg->geo.capacity);
+}
+
+int shmqi_journal_find_room(struct shmq_producer *p, uint64_t tail,
+			    uint64_t end)
+{
+	KEEP_ERRNO;
+	struct segment *seg = p->ep.seg;
+	int r;
+
+	pthread_mutex_lock(&seg->lock);
+	r = find_room(p, tail, end);
+	pthread_mutex_unlock(&seg->lock);
+	return shmqi_journal_told(r);
+}
