@@ -79,6 +79,9 @@ tests_race_taps_LDADD = $(UNIT_LIBS)
 unit_tests += tests/test_batches
 tests_test_batches_SOURCES = tests/test_batches.c $(variants)
 tests_test_batches_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_bells
+tests_test_bells_SOURCES = tests/test_bells.c $(support)
+tests_test_bells_LDADD = $(UNIT_LIBS)
 unit_tests += tests/test_borrowing
 tests_test_borrowing_SOURCES = tests/test_borrowing.c $(variants)
 tests_test_borrowing_LDADD = $(UNIT_LIBS)
@@ -170,6 +173,11 @@ tests_test_memory_LDADD = $(UNIT_LIBS)
 unit_tests += tests/test_messages
 tests_test_messages_SOURCES = tests/test_messages.c $(variants)
 tests_test_messages_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_moments
+tests_test_moments_SOURCES = tests/test_moments.c $(support)
+tests_test_moments_LDADD = $(UNIT_LIBS)
+# Every lease that the library takes comes to the test first.
+tests_test_moments_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=fcntl
 unit_tests += tests/test_overwrite
 tests_test_overwrite_SOURCES = tests/test_overwrite.c \
 	tests/pattern.c tests/pattern.h $(support)
