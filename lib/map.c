@@ -54,8 +54,12 @@ static char *reserve(uint64_t bytes, uint64_t align)
 int shmqi_map_twice(void **out, int fd, uint64_t offset, uint64_t bytes,
 		    unsigned how)
 {
-	uint64_t align = how & MAP_HUGE ? HUGE_PAGE :
-					  (uint64_t)sysconf(_SC_PAGESIZE);
+	/* Where address and offset are alike to the size of a huge page, the
+	 * kernel maps large folios whole. Elsewhere it goes through all of a
+	 * file's folio for each of its pages: five times as long. */
+	uint64_t align = how & MAP_HUGE || bytes >= HUGE_PAGE ?
+				 HUGE_PAGE :
+				 (uint64_t)sysconf(_SC_PAGESIZE);
 	char *start = reserve(2 * bytes, align);
 
 	if (!start)
