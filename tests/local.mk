@@ -141,6 +141,10 @@ unit_tests += tests/test_journal
 tests_test_journal_SOURCES = tests/test_journal.c \
 	tests/pattern.c tests/pattern.h $(support)
 tests_test_journal_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_interval
+tests_test_interval_SOURCES = tests/test_interval.c $(support)
+tests_test_interval_LDADD = $(UNIT_LIBS)
+tests_test_interval_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=fdatasync
 unit_tests += tests/test_retain
 tests_test_retain_SOURCES = tests/test_retain.c $(support)
 tests_test_retain_LDADD = $(UNIT_LIBS)
