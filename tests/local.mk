@@ -299,6 +299,12 @@ tests_crash_step_SOURCES = \
 	tests/step_trace.h
 tests_crash_step_LDADD = lib/libshmqi.la
 
+# The same of what only journals do.
+unit_tests += tests/crash_journal
+tests_crash_journal_SOURCES = tests/crash_journal.c \
+	tests/step_trace.c tests/step_trace.h $(support)
+tests_crash_journal_LDADD = $(UNIT_LIBS)
+
 # One event loop over a hundred queues, on the public interface alone: a little
 # of it here; make herd MESSAGES=n SEED=s.
 unit_tests += tests/herd
