@@ -114,18 +114,24 @@ struct shmq_attr {
 				   each segment file, 65536 to 2^40; rounded up
 				   to a power of two; 0: 512 MiB */
 	uint32_t durability;    /* of a journal: SHMQ_DURABLE_ */
-	uint32_t reserved;      /* 0 */
+	uint32_t interval_ms;   /* with SHMQ_DURABLE_INTERVAL: 1 to 3600000 */
 	/* How much a journal keeps; 0: no limit. */
 	uint64_t retain_bytes;    /* 0 to 2^62 */
 	uint64_t retain_seconds;  /* 0 to 10^9 */
 	uint64_t retain_messages; /* 0 to 2^62 */
 	uint32_t keep_unread;     /* SHMQ_UNREAD_ */
-	uint32_t reserved2;       /* 0 */
+	uint32_t reserved;        /* 0 */
 };
 #define SHMQ_DURABLE_NONE 0u /* shmq_sync() says when */
 #define SHMQ_DURABLE_EACH 1u /* a send returns when the disk has it */
-#define SHMQ_UNREAD_KEPT 0u  /* what a group has not received stays */
-#define SHMQ_UNREAD_LOST 1u  /* it goes like the rest, and counts as lost */
+/*
+ * What has been sent is on the disk interval_ms and the time of a sync later, by
+ * a thread that each process has which has producers of that journal. Closing
+ * the last one of a process waits for the disk.
+ */
+#define SHMQ_DURABLE_INTERVAL 2u
+#define SHMQ_UNREAD_KEPT 0u /* what a group has not received stays */
+#define SHMQ_UNREAD_LOST 1u /* it goes like the rest, and counts as lost */
 #define SHMQ_ATTR_INIT                                                         \
 	{                                                                      \
 		sizeof(struct shmq_attr), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0   \

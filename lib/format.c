@@ -26,6 +26,7 @@
 #define SEGMENT_DEFAULT (UINT64_C(1) << 29)
 #define RETAIN_MAX (UINT64_C(1) << 62)
 #define SECONDS_MAX UINT64_C(1000000000)
+#define INTERVAL_MAX 3600000u
 
 /* What an attr has at least: up to its first version's last field. */
 #define ATTR_SIZE_MIN                                                          \
@@ -138,9 +139,29 @@ static int take_attr(struct shmq_attr *out, const struct shmq_attr *attr)
 					       i);
 	memset(out, 0, sizeof(*out));
 	memcpy(out, attr, size < sizeof(*out) ? size : sizeof(*out));
-	return out->reserved || out->reserved2 ?
+	return out->reserved ?
 		       shmqi_error_say(-E2BIG, "attr.reserved is not 0") :
 		       0;
+}
+
+static bool interval_fits(uint32_t durability, uint32_t interval_ms)
+{
+	return durability == SHMQ_DURABLE_INTERVAL ?
+		       interval_ms && interval_ms <= INTERVAL_MAX :
+		       !interval_ms;
+}
+
+static int plan_durability(const struct shmq_attr *attr)
+{
+	if (attr->durability > SHMQ_DURABLE_INTERVAL)
+		return shmqi_error_say(-EINVAL, "unknown durability %u",
+				       attr->durability);
+	if (!interval_fits(attr->durability, attr->interval_ms))
+		return shmqi_error_say(-EINVAL,
+				       "interval_ms goes with "
+				       "SHMQ_DURABLE_INTERVAL, and is 1 to "
+				       "3600000 then");
+	return 0;
 }
 
 static int plan_retention(const struct shmq_attr *attr)
@@ -162,10 +183,13 @@ static int plan_retention(const struct shmq_attr *attr)
 /* Which size a ring, or a journal's segment, is to have. */
 static int plan_capacity(uint64_t *capacity, const struct shmq_attr *attr)
 {
+	int r;
+
 	if (!(attr->flags & SHMQ_JOURNAL)) {
 		if (attr->segment_bytes || attr->durability ||
-		    attr->retain_bytes || attr->retain_seconds ||
-		    attr->retain_messages || attr->keep_unread)
+		    attr->interval_ms || attr->retain_bytes ||
+		    attr->retain_seconds || attr->retain_messages ||
+		    attr->keep_unread)
 			return shmqi_error_say(-EINVAL,
 					       "only journals have segments, "
 					       "durability and retention");
@@ -176,9 +200,6 @@ static int plan_capacity(uint64_t *capacity, const struct shmq_attr *attr)
 		return shmqi_error_say(-EINVAL,
 				       "a journal does not overwrite, and has "
 				       "no huge pages and no prefault");
-	if (attr->durability > SHMQ_DURABLE_EACH)
-		return shmqi_error_say(-EINVAL, "unknown durability %u",
-				       attr->durability);
 	if (attr->capacity)
 		return shmqi_error_say(-EINVAL, "a journal has segment_bytes, "
 						"and no capacity");
@@ -189,7 +210,8 @@ static int plan_capacity(uint64_t *capacity, const struct shmq_attr *attr)
 				       "and 2^40 bytes",
 				       (uintmax_t)*capacity);
 	*capacity = power_of_two(*capacity);
-	return plan_retention(attr);
+	r = plan_durability(attr);
+	return r ? r : plan_retention(attr);
 }
 
 int shmqi_format_plan(struct geometry *out, const struct shmq_attr *attr)
@@ -220,6 +242,7 @@ int shmqi_format_plan(struct geometry *out, const struct shmq_attr *attr)
 	out->capacity = capacity;
 	out->flags = attr->flags;
 	out->durability = attr->durability;
+	out->interval_ms = attr->interval_ms;
 	out->retain_bytes = attr->retain_bytes;
 	out->retain_seconds = attr->retain_seconds;
 	out->retain_messages = attr->retain_messages;
@@ -269,6 +292,7 @@ void shmqi_format_write(const struct geometry *geo, struct sh_header *h)
 	h->start_seq = geo->start_seq;
 	h->architecture = THIS_MACHINE;
 	h->durability = geo->durability;
+	h->interval_ms = geo->interval_ms;
 	h->retain_bytes = geo->retain_bytes;
 	h->retain_seconds = geo->retain_seconds;
 	h->retain_messages = geo->retain_messages;
@@ -319,6 +343,7 @@ int shmqi_format_check(struct geometry *out, const struct sh_header *h,
 	geo.start_pos = h->start_pos;
 	geo.start_seq = h->start_seq;
 	geo.durability = h->durability;
+	geo.interval_ms = h->interval_ms;
 	geo.retain_bytes = h->retain_bytes;
 	geo.retain_seconds = h->retain_seconds;
 	geo.retain_messages = h->retain_messages;
@@ -331,7 +356,9 @@ int shmqi_format_check(struct geometry *out, const struct sh_header *h,
 	    geo.max_groups > SH_GROUPS_MAX ||
 	    geo.flags & ~(uint64_t)KNOWN_FLAGS ||
 	    (geometry_journal(&geo) && geo.flags & NOT_IN_JOURNALS) ||
-	    geo.durability > (geometry_journal(&geo) ? SHMQ_DURABLE_EACH : 0) ||
+	    geo.durability >
+		    (geometry_journal(&geo) ? SHMQ_DURABLE_INTERVAL : 0) ||
+	    !interval_fits(geo.durability, geo.interval_ms) ||
 	    geo.retain_seconds > SECONDS_MAX || geo.retain_bytes > RETAIN_MAX ||
 	    geo.retain_messages > RETAIN_MAX ||
 	    h->keep_unread > SHMQ_UNREAD_LOST || geo.start_pos % SH_LINE ||

@@ -27,7 +27,8 @@ struct geometry {
 	uint32_t max_groups;
 	uint32_t page_bytes;
 	/* Of a journal. */
-	uint32_t durability; /* SHMQ_DURABLE_ */
+	uint32_t durability;  /* SHMQ_DURABLE_ */
+	uint32_t interval_ms; /* 0: not at intervals */
 	bool drop_unread;
 	uint64_t retain_bytes;
 	uint64_t retain_seconds;

@@ -29,6 +29,7 @@
 #include "segment.h"
 
 struct endpoint;
+struct syncer;
 struct shmq_producer;
 
 /* Of a segment (segment.h) that is a journal; one for the process. */
@@ -43,6 +44,8 @@ struct journal {
 	char ahead_name[32];   /* where files must have names; or empty */
 
 	pthread_mutex_t sync_lock; /* of this process's leader: sync.c */
+	struct syncer *syncer;     /* NULL: none; see syncer.h */
+	unsigned syncer_users;
 
 	int index_fd; /* -1: none */
 	uint64_t index_number;

@@ -134,6 +134,8 @@ void shmqi_journal_forked(struct segment *seg)
 	if (j->ahead_fd >= 0)
 		close(j->ahead_fd);
 	j->ahead_fd = -1;
+	j->syncer = NULL;
+	j->syncer_users = 0;
 	/* It may have been taken by a thread that is not here. */
 	pthread_mutex_init(&j->sync_lock, NULL);
 	shmqi_index_close(seg);

@@ -108,12 +108,12 @@ struct sh_header {
 	uint32_t architecture;    /* 128  ELF e_machine of the creator */
 	uint32_t reserved0;       /* 132  0 */
 	uint32_t durability;      /* 136  of a journal: SHMQ_DURABLE_ */
-	uint32_t reserved1;       /* 140  0 */
+	uint32_t interval_ms;     /* 140  with SHMQ_DURABLE_INTERVAL */
 	uint64_t retain_bytes;    /* 144  of a journal: see struct shmq_attr */
 	uint64_t retain_seconds;  /* 152 */
 	uint64_t retain_messages; /* 160 */
 	uint32_t keep_unread;     /* 168  SHMQ_UNREAD_ */
-	uint32_t reserved2;       /* 172  0 */
+	uint32_t reserved1;       /* 172  0 */
 	uint64_t reserved[9];     /* 176  0 */
 	uint64_t check;           /* 248  FNV-1a of bytes 8 to 247 */
 };
@@ -435,6 +435,7 @@ SH_AT(sh_header, start_pos, 112);
 SH_AT(sh_header, start_seq, 120);
 SH_AT(sh_header, architecture, 128);
 SH_AT(sh_header, durability, 136);
+SH_AT(sh_header, interval_ms, 140);
 SH_AT(sh_header, retain_bytes, 144);
 SH_AT(sh_header, retain_seconds, 152);
 SH_AT(sh_header, retain_messages, 160);

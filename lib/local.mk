@@ -104,6 +104,8 @@ lib_libshmqi_la_SOURCES = \
 	lib/strike.c \
 	lib/strike.h \
 	lib/sync.c \
+	lib/syncer.c \
+	lib/syncer.h \
 	lib/sync.h \
 	lib/tap.c \
 	lib/tsan.h \

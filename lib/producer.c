@@ -15,6 +15,7 @@
 #include "policy.h"
 #include "producer.h"
 #include "recovery.h"
+#include "syncer.h"
 #include "turn.h"
 #include "views.h"
 #include "wait.h"
@@ -282,7 +283,12 @@ int shmqi_producer_open(struct shmq_producer **out, struct segment *seg,
 	p->ep.magic = geometry_journal(&seg->geo) ? ENDPOINT_JOURNAL :
 						    ENDPOINT_PRODUCER;
 	p->durable = seg->geo.durability == SHMQ_DURABLE_EACH;
-	r = join_patiently(p, patient);
+	r = shmqi_syncer_start(seg);
+	if (!r) {
+		r = join_patiently(p, patient);
+		if (r)
+			shmqi_syncer_stop(seg);
+	}
 	if (r) {
 		shmqi_endpoint_free(&p->ep, sizeof(*p));
 		return r;
@@ -319,6 +325,7 @@ void shmq_producer_close(struct shmq_producer *p)
 		shmqi_chime_close(&p->ep);
 		shmqi_member_leave(&p->ep, false);
 		pthread_mutex_unlock(&seg->lock);
+		shmqi_syncer_stop(seg);
 	}
 	shmqi_endpoint_free(&p->ep, sizeof(*p));
 }

@@ -144,6 +144,10 @@ unit_tests += tests/test_journal
 tests_test_journal_SOURCES = tests/test_journal.c \
 	tests/pattern.c tests/pattern.h $(support)
 tests_test_journal_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_interval
+tests_test_interval_SOURCES = tests/test_interval.c $(support)
+tests_test_interval_LDADD = $(UNIT_LIBS)
+tests_test_interval_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=fdatasync
 unit_tests += tests/test_retain
 tests_test_retain_SOURCES = tests/test_retain.c $(support)
 tests_test_retain_LDADD = $(UNIT_LIBS)
@@ -302,6 +306,12 @@ tests_crash_step_SOURCES = \
 	tests/step_trace.c \
 	tests/step_trace.h
 tests_crash_step_LDADD = lib/libshmqi.la
+
+# The same of what only journals do.
+unit_tests += tests/crash_journal
+tests_crash_journal_SOURCES = tests/crash_journal.c \
+	tests/step_trace.c tests/step_trace.h $(support)
+tests_crash_journal_LDADD = $(UNIT_LIBS)
 
 # One event loop over a hundred queues, on the public interface alone: a little
 # of it here; make herd MESSAGES=n SEED=s.

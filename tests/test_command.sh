@@ -660,6 +660,47 @@ a_journal_keeps_what_was_received() {
 	expect 1 recv plain --tap --from oldest
 	expect 1 create plain --journal
 	expect 1 create log --journal --segment 1M
+	expect 0 journal export log
+	cp "$work/out" "$work/objects"
+	expect 0 create --journal --segment 64K --durability interval:50 other
+	expect 0 journal import other <"$work/objects"
+	expect 0 recv other
+	cmp -s "$work/in" "$work/out" || fail "not all lines were imported"
+	head -c 3000 /dev/urandom >"$work/bytes"
+	expect 0 send other --block 1000 <"$work/bytes"
+	expect 0 journal export other
+	tail -n 3 "$work/out" >"$work/objects"
+	expect 0 journal import other <"$work/objects"
+	expect 0 recv other --raw --count 3
+	expect 0 recv other --raw
+	cmp -s "$work/bytes" "$work/out" || fail "other bytes were imported"
+	echo '{"data": "no"}' >"$work/objects"
+	expect 1 journal import other <"$work/objects"
+	err_has 'line 1'
+	echo 'no' >"$work/objects"
+	expect 1 journal import other <"$work/objects"
+	echo '{"data": "a=b=", "encoding": "base64"}' >"$work/objects"
+	expect 1 journal import other <"$work/objects"
+	err_has 'base64'
+	expect 1 journal import plain </dev/null
+	expect 0 create --journal --segment 64K --topic --retain-messages 10 \
+		--retain-bytes 1M --retain-seconds 1000 --drop-unread short
+	seq 0 4999 >"$work/in"
+	expect 0 send short <"$work/in"
+	expect 0 journal compact short --json
+	out_has '"removed"'
+	expect 0 journal info short --json
+	out_has '"retain_messages": 10'
+	out_has '"keep_unread": false'
+	expect 0 dump short
+	[ "$(wc -l <"$work/out")" -lt 2000 ] || fail "nothing was removed"
+	expect 0 journal compact short
+	out_is 'short: 0 segments removed\n' "nothing more to remove"
+	expect 2 create x --journal --durability sometimes
+	expect 2 create x --journal --durability interval:0
+	expect 2 create x --retain-bytes 1M
+	expect 0 rm short
+	expect 0 rm other
 	expect 0 rm log
 	expect 0 rm copy
 	expect 0 rm plain

@@ -394,7 +394,7 @@ static void what_makes_no_sense_is_refused(void **state)
 	attr.keep_unread = 2;
 	must_be(shmq_open(&q, "j", SHMQ_CREATE, 0600, &attr), -EINVAL);
 	attr.keep_unread = 0;
-	attr.reserved2 = 1;
+	attr.reserved = 1;
 	must_be(shmq_open(&q, "j", SHMQ_CREATE, 0600, &attr), -E2BIG);
 	attr = (struct shmq_attr)SHMQ_ATTR_INIT;
 	must_be(shmq_open(&q, "j", SHMQ_CREATE, 0600, &attr), 0);

@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include <shmq.h>
 
@@ -100,6 +102,8 @@ static int report(const struct create *c, struct shmq *q)
 
 enum {
 	OPT_CAPACITY = 256,
+	OPT_DROP_UNREAD,
+	OPT_DURABILITY,
 	OPT_DURABLE,
 	OPT_EXCL,
 	OPT_HUGEPAGES,
@@ -110,6 +114,9 @@ enum {
 	OPT_MODE,
 	OPT_OVERWRITE,
 	OPT_PREFAULT,
+	OPT_RETAIN_BYTES,
+	OPT_RETAIN_MESSAGES,
+	OPT_RETAIN_SECONDS,
 	OPT_SEGMENT,
 	OPT_SINGLE_CONSUMER,
 	OPT_SINGLE_PRODUCER,
@@ -118,6 +125,8 @@ enum {
 
 static const struct option options[] = {
 	{ "capacity", required_argument, NULL, OPT_CAPACITY },
+	{ "drop-unread", no_argument, NULL, OPT_DROP_UNREAD },
+	{ "durability", required_argument, NULL, OPT_DURABILITY },
 	{ "durable", no_argument, NULL, OPT_DURABLE },
 	{ "excl", no_argument, NULL, OPT_EXCL },
 	{ "hugepages", no_argument, NULL, OPT_HUGEPAGES },
@@ -128,6 +137,9 @@ static const struct option options[] = {
 	{ "mode", required_argument, NULL, OPT_MODE },
 	{ "overwrite", no_argument, NULL, OPT_OVERWRITE },
 	{ "prefault", no_argument, NULL, OPT_PREFAULT },
+	{ "retain-bytes", required_argument, NULL, OPT_RETAIN_BYTES },
+	{ "retain-messages", required_argument, NULL, OPT_RETAIN_MESSAGES },
+	{ "retain-seconds", required_argument, NULL, OPT_RETAIN_SECONDS },
 	{ "segment", required_argument, NULL, OPT_SEGMENT },
 	{ "single-consumer", no_argument, NULL, OPT_SINGLE_CONSUMER },
 	{ "single-producer", no_argument, NULL, OPT_SINGLE_PRODUCER },
@@ -158,18 +170,74 @@ static uint64_t flag_of(int value)
 	}
 }
 
-static void parse_one(struct create *c, int value)
+/* none, each or interval:MS; the library checks the number. */
+static void parse_durability(struct create *c, const char *text)
+{
+	static const char interval[] = "interval:";
+	const size_t len = sizeof(interval) - 1;
+
+	c->attr.interval_ms = 0;
+	if (!strcmp(text, "none")) {
+		c->attr.durability = SHMQ_DURABLE_NONE;
+	} else if (!strcmp(text, "each")) {
+		c->attr.durability = SHMQ_DURABLE_EACH;
+	} else if (!strncmp(text, interval, len)) {
+		c->attr.durability = SHMQ_DURABLE_INTERVAL;
+		c->attr.interval_ms = (uint32_t)option_count(c->verb,
+							     "--durability",
+							     text + len,
+							     UINT32_MAX);
+	} else {
+		exit(fault_usage(c->verb,
+				 "--durability is none, interval:MS "
+				 "or each, not '%s'",
+				 text));
+	}
+}
+
+/* What only journals have. False: it is something else. */
+static bool parse_journal(struct create *c, int value)
 {
 	switch (value) {
-	case OPT_CAPACITY:
-		c->attr.capacity = option_size(c->verb, "--capacity", optarg);
-		break;
 	case OPT_SEGMENT:
 		c->attr.segment_bytes = option_size(c->verb, "--segment",
 						    optarg);
-		break;
+		return true;
 	case OPT_DURABLE:
-		c->attr.durability = SHMQ_DURABLE_EACH;
+		parse_durability(c, "each");
+		return true;
+	case OPT_DURABILITY:
+		parse_durability(c, optarg);
+		return true;
+	case OPT_DROP_UNREAD:
+		c->attr.keep_unread = SHMQ_UNREAD_LOST;
+		return true;
+	case OPT_RETAIN_BYTES:
+		c->attr.retain_bytes = option_size(c->verb, "--retain-bytes",
+						   optarg);
+		return true;
+	case OPT_RETAIN_MESSAGES:
+		c->attr.retain_messages = option_count(c->verb,
+						       "--retain-messages",
+						       optarg, UINT64_MAX - 1);
+		return true;
+	case OPT_RETAIN_SECONDS:
+		c->attr.retain_seconds = option_count(c->verb,
+						      "--retain-seconds",
+						      optarg, UINT64_MAX - 1);
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void parse_one(struct create *c, int value)
+{
+	if (parse_journal(c, value))
+		return;
+	switch (value) {
+	case OPT_CAPACITY:
+		c->attr.capacity = option_size(c->verb, "--capacity", optarg);
 		break;
 	case OPT_EXCL:
 		c->excl = true;
@@ -238,10 +306,6 @@ const struct verb verb_create = {
 		"  --topic            no group to begin with\n"
 		"  --journal          a directory: messages stay when they "
 		"have been received\n"
-		"  --durable          of a journal: a send returns when the disk "
-		"has the message\n"
-		"  --segment SIZE     of a journal: bytes of each of its files; "
-		"default 512M\n"
 		"  --mode OCTAL       permissions, less the umask; default "
 		"0666\n"
 		"  --excl             fail if it exists already\n"
@@ -252,6 +316,20 @@ const struct verb verb_create = {
 		"  --hugepages        lay out for, and ask for, huge pages\n"
 		"  --json             print what the queue is like\n"
 		"  -h, --help         this text\n"
+		"\n"
+		"Of a journal:\n"
+		"  --segment SIZE     bytes of each of its files; default "
+		"512M\n"
+		"  --durability HOW   none; each: a send returns when the disk "
+		"has the message;\n"
+		"                     interval:MS: it has it so much later\n"
+		"  --durable          the same as --durability each\n"
+		"  --retain-bytes SIZE, --retain-messages N, --retain-seconds "
+		"N\n"
+		"                     its oldest files go when so much is "
+		"behind them, or so much\n"
+		"                     time has passed; default: they stay\n"
+		"  --drop-unread      also what a group has not received\n"
 		"\n"
 		"Exit status: 0 it exists now, 1 refused, 2 wrong usage, 3 "
 		"that file is damaged,\n"

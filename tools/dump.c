@@ -15,6 +15,7 @@
 
 #include <shmq.h>
 
+#include "dump.h"
 #include "fault.h"
 #include "message.h"
 #include "option.h"
@@ -55,8 +56,8 @@ static int put(struct dump *d, const struct shmq_msg *message)
 
 	if (message->lost)
 		fprintf(stderr,
-			"shmq dump: %s: %" PRIu64 " messages were written "
-			"over before number %" PRIu64 " could be read\n",
+			"shmq dump: %s: %" PRIu64 " messages were gone "
+			"before number %" PRIu64 " could be read\n",
 			d->name, message->lost, message->seq);
 	if (!error && !d->raw)
 		error = output_put(&d->output, "\n", 1);
@@ -177,11 +178,34 @@ static const struct option options[] = {
 	OPTION_END,
 };
 
+static int dump_named(struct dump *d)
+{
+	struct shmq *q;
+	int status, error = stop_init();
+
+	if (error)
+		return fault(d->verb, d->name, error);
+	error = shmq_open(&q, d->name, SHMQ_RDONLY, 0, NULL);
+	if (error)
+		return fault_open(d->verb, d->name, error);
+	status = dump_opened(d, q);
+	shmq_close(q);
+	return status;
+}
+
+int dump_objects(const struct verb *verb, const char *name)
+{
+	struct dump d = {
+		.verb = verb, .name = name, .json = true, .count = UINT64_MAX
+	};
+
+	return dump_named(&d);
+}
+
 static int run(const struct verb *verb, int argc, char **argv)
 {
 	struct dump d = { .verb = verb, .count = UINT64_MAX };
-	int value, status, error;
-	struct shmq *q;
+	int value;
 
 	while ((value = option_next(verb, argc, argv, options)) != -1) {
 		if (value == OPT_COUNT)
@@ -193,15 +217,7 @@ static int run(const struct verb *verb, int argc, char **argv)
 	d.name = option_words(verb, argc, argv, 1, 1)[0];
 	if (d.raw && d.json)
 		return fault_usage(verb, "--raw and --json exclude each other");
-	error = stop_init();
-	if (error)
-		return fault(verb, d.name, error);
-	error = shmq_open(&q, d.name, SHMQ_RDONLY, 0, NULL);
-	if (error)
-		return fault_open(verb, d.name, error);
-	status = dump_opened(&d, q);
-	shmq_close(q);
-	return status;
+	return dump_named(&d);
 }
 
 const struct verb verb_dump = {
@@ -227,7 +243,7 @@ const struct verb verb_dump = {
 		"written over. Of\n"
 		"others, what some group has not received, and what was "
 		"received and not\n"
-		"released. Sends that were not finished, and damage, are "
+		"released; of a journal, all of it. Sends that were not finished, and damage, are "
 		"reported on standard\n"
 		"error with their position, and passed over.\n"
 		"\n"

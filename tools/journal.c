@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * shmq journal: look at a journal as a whole, and see to its index.
+ * shmq journal: look at a journal as a whole, see to its index and to what is
+ * kept, and copy what is in it.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -12,11 +13,14 @@
 
 #include <shmq.h>
 
+#include "dump.h"
 #include "facts.h"
 #include "fault.h"
 #include "findings.h"
+#include "import.h"
 #include "option.h"
 #include "quantity.h"
+#include "stop.h"
 
 struct look {
 	const struct verb *verb;
@@ -34,15 +38,33 @@ static void tell(void *arg, const struct shmq_finding *finding)
 static json_t *info_json(const struct look *look,
 			 const struct shmq_journal_info *info)
 {
-	return json_pack("{s:o,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "name",
-			 facts_json_text(look->name, PATH_MAX), "segment_bytes",
-			 (json_int_t)info->segment_bytes, "segments",
-			 (json_int_t)info->segments, "first_seq",
-			 (json_int_t)info->first_seq, "next_seq",
-			 (json_int_t)info->next_seq, "bytes",
-			 (json_int_t)info->bytes, "mended_ns",
-			 (json_int_t)info->mended_ns, "mended_bytes",
-			 (json_int_t)info->mended_bytes);
+	static const char *const levels[] = { "none", "each", "interval" };
+	json_t *json =
+		json_pack("{s:o,s:s,s:b}", "name",
+			  facts_json_text(look->name, PATH_MAX), "durability",
+			  info->durability < 3 ? levels[info->durability] :
+						 "unknown",
+			  "keep_unread", info->keep_unread == SHMQ_UNREAD_KEPT);
+	const struct {
+		const char *key;
+		uint64_t value;
+	} numbers[] = {
+		{ "segment_bytes", info->segment_bytes },
+		{ "segments", info->segments },
+		{ "first_seq", info->first_seq },
+		{ "next_seq", info->next_seq },
+		{ "bytes", info->bytes },
+		{ "mended_ns", info->mended_ns },
+		{ "mended_bytes", info->mended_bytes },
+		{ "retain_bytes", info->retain_bytes },
+		{ "retain_seconds", info->retain_seconds },
+		{ "retain_messages", info->retain_messages },
+	};
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		json_object_set_new(json, numbers[i].key,
+				    json_integer((json_int_t)numbers[i].value));
+	return json;
 }
 
 static void print_mended(const struct shmq_journal_info *info)
@@ -118,14 +140,46 @@ static int write_index(struct look *look)
 	return error ? fault_open(look->verb, look->name, error) : STATUS_DONE;
 }
 
+static int compact(struct look *look)
+{
+	int n = shmq_journal_compact(look->q), error = 0;
+
+	if (n < 0)
+		return fault(look->verb, look->name, n);
+	if (look->json)
+		error = facts_json_print(json_pack("{s:i}", "removed", n));
+	else
+		printf("%s: %d segment%s removed\n", look->name, n,
+		       n == 1 ? "" : "s");
+	return error ? fault(look->verb, look->name, error) : STATUS_DONE;
+}
+
+static int export(struct look *look)
+{
+	return dump_objects(look->verb, look->name);
+}
+
+static int import(struct look *look)
+{
+	struct shmq_journal_info info = SHMQ_JOURNAL_INFO_INIT;
+	int error = stop_init();
+
+	/* It must be one: other queues have a send for that. */
+	if (!error)
+		error = shmq_journal_info(look->q, &info);
+	if (error)
+		return fault_open(look->verb, look->name, error);
+	return import_objects(look->verb, look->name, look->q);
+}
+
 static const struct {
 	const char *word;
 	int (*run)(struct look *look);
 	int how; /* of opening, if writing is not possible */
 } actions[] = {
-	{ "info", info, SHMQ_RDONLY },
-	{ "verify", verify, SHMQ_RDONLY },
-	{ "index", write_index, 0 },
+	{ "info", info, SHMQ_RDONLY },     { "verify", verify, SHMQ_RDONLY },
+	{ "index", write_index, 0 },       { "compact", compact, 0 },
+	{ "export", export, SHMQ_RDONLY }, { "import", import, 0 },
 };
 #define N_ACTIONS (sizeof(actions) / sizeof(actions[0]))
 
@@ -164,8 +218,8 @@ static int run(const struct verb *verb, int argc, char **argv)
 		action++;
 	if (action == N_ACTIONS)
 		return fault_usage(verb,
-				   "there is no '%s': info, verify or "
-				   "index",
+				   "there is no '%s': info, verify, index, "
+				   "compact, export or import",
 				   words[0]);
 	error = open_journal(&look, actions[action].how);
 	if (error)
@@ -179,12 +233,17 @@ const struct verb verb_journal = {
 	.name = "journal",
 	.summary = "look at a journal as a whole",
 	.run = run,
-	.help = "usage: shmq journal info|verify|index NAME [--json]\n"
+	.help = "usage: shmq journal ACTION NAME [--json]\n"
 		"\n"
 		"  info        how much it holds, and when it was mended after "
 		"a crash\n"
 		"  verify      check every message by its checksum\n"
 		"  index       write the index files anew\n"
+		"  compact     remove what it is not asked to keep any "
+		"longer\n"
+		"  export      its messages to standard output, JSON objects "
+		"one a line\n"
+		"  import      send such messages from standard input\n"
 		"  --json      print an object\n"
 		"  -h, --help  this text\n"
 		"\n"
@@ -193,10 +252,16 @@ const struct verb verb_journal = {
 		"mended by whoever opens it first, as these do if they may "
 		"write.\n"
 		"\n"
+		"What is imported gets new numbers and times. What 'shmq dump "
+		"--json' shows of any\n"
+		"queue can be imported, too.\n"
+		"\n"
 		"Exit status: 0 done, and sound; 1 refused; 2 wrong usage; 3 "
 		"damaged.\n"
 		"\n"
 		"Examples:\n"
 		"  shmq journal verify audit\n"
-		"  shmq journal info --json audit | jq .segments\n",
+		"  shmq journal info --json audit | jq .segments\n"
+		"  shmq journal export audit | ssh there shmq journal import "
+		"audit\n",
 };

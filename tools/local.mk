@@ -7,6 +7,9 @@ tools_shmq_SOURCES = \
 	tools/create.c \
 	tools/deadline.h \
 	tools/dump.c \
+	tools/dump.h \
+	tools/import.c \
+	tools/import.h \
 	tools/doctor.c \
 	tools/findings.c \
 	tools/findings.h \

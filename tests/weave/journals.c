@@ -9,6 +9,7 @@
 #include "producer.h"
 #include "scan.h"
 #include "seal.h"
+#include "syncer.h"
 
 int shmqi_producer_sync(struct shmq_producer *p, uint64_t pos,
 			int64_t timeout_ns)
@@ -17,6 +18,18 @@ int shmqi_producer_sync(struct shmq_producer *p, uint64_t pos,
 	(void)pos;
 	(void)timeout_ns;
 	abort();
+}
+
+/* At intervals of 0 there is none. */
+int shmqi_syncer_start(struct segment *seg)
+{
+	(void)seg;
+	return 0;
+}
+
+void shmqi_syncer_stop(struct segment *seg)
+{
+	(void)seg;
 }
 
 void shmqi_journal_join(struct shmq_producer *p)
