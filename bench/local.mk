@@ -140,3 +140,20 @@ endif
 check_PROGRAMS += bench/section
 bench_section_SOURCES = bench/section.c
 bench_section_LDADD = lib/libshmqi.la
+
+# Larger than memory: doc/MAPPING.md. tests/test_mapping.sh runs it, small.
+check_PROGRAMS += bench/mapping
+bench_mapping_SOURCES = \
+	bench/cgroup.c \
+	bench/cgroup.h \
+	bench/clock.h \
+	bench/content.h \
+	bench/mapping.c \
+	bench/mapping.h \
+	bench/mapping_case.c \
+	bench/mapping_load.c \
+	tools/quantity.c \
+	tools/quantity.h \
+	tools/stop.c \
+	tools/stop.h
+bench_mapping_LDADD = lib/libshmq.la

@@ -461,6 +461,10 @@ check_PROGRAMS += tests/bench_json
 tests_bench_json_SOURCES = tests/bench_json.c
 tests_bench_json_LDADD = $(JANSSON_LIBS)
 
+# More than memory, where memory can be limited.
+script_tests += tests/test_mapping.sh
+EXTRA_DIST += tests/test_mapping.sh
+
 # The documentation, whose examples are compiled and run.
 script_tests += tests/test_manpages.sh tests/test_readme.sh
 EXTRA_DIST += tests/test_manpages.sh tests/test_readme.sh tests/example.sh
