@@ -7,6 +7,7 @@ bench_sources = \
 	bench/bench.h \
 	bench/catalog.c \
 	bench/catalog.h \
+	bench/checksum.c \
 	bench/clock.c \
 	bench/clock.h \
 	bench/content.h \
@@ -19,6 +20,10 @@ bench_sources = \
 	bench/growth.c \
 	bench/job.c \
 	bench/job.h \
+	bench/journal.c \
+	bench/journal.h \
+	bench/journal_targets.c \
+	bench/journal_ways.c \
 	bench/latency.c \
 	bench/line.c \
 	bench/lines.c \
