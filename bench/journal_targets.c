@@ -213,7 +213,7 @@ uint64_t journal_segment(const struct plan *plan)
 	uint64_t bytes = 512UL << 20;
 	struct statvfs space;
 
-	if (plan->messages)
+	if (plan->messages && !plan->history)
 		return 1UL << 20;
 	if (statvfs(shmq_runtime_dir(), &space))
 		return JOURNAL_SEGMENT;
