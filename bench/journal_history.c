@@ -174,7 +174,7 @@ int journal_history_rows(struct plan *plan, struct result *result)
 	}
 	(void)shmq_unlink(e.path);
 	plan->meter.done++;
-	snprintf(what, sizeof(what), "open %.4g messages, crashed: at most 1e9",
+	snprintf(what, sizeof(what), "open %.4g, crashed: at most 1e9 ns",
 		 (double)n);
 	return journal_row(result, "journal", BENCH_OURS, what, 8, &t);
 }

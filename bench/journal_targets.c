@@ -183,6 +183,19 @@ static int append_all(struct journal_ends *e, uint32_t *ticks, size_t n)
 	return error;
 }
 
+/* What the clock takes of that: the median too, which nobody disturbs. */
+static double look_ns(uint32_t *ticks, size_t n)
+{
+	uint64_t before = bench_ticks(), now;
+
+	for (size_t i = 0; i < n; i++) {
+		now = bench_ticks();
+		ticks[i] = (uint32_t)(now - before);
+		before = now;
+	}
+	return quantile(ticks, n, 0.5);
+}
+
 /*
  * The first half of a segment: nothing is prepared. From the middle of it to the
  * middle of the next: that is made, and the roll.
@@ -201,10 +214,10 @@ static int roll_once(uint64_t segment_bytes, uint32_t *ticks, struct roll *roll)
 	if (!error)
 		error = append_all(&e, ticks, 3 * half);
 	journal_end(&e);
-	roll->median = quantile(ticks, half, 0.5) -
-		       journal_ns(bench_ticks_cost());
+	roll->median = quantile(ticks, half, 0.5);
 	roll->without = quantile(ticks, half, 0.999);
 	roll->across = quantile(ticks + half, 2 * half, 0.999);
+	roll->median -= look_ns(ticks, half);
 	return error;
 }
 
@@ -213,7 +226,7 @@ uint64_t journal_segment(const struct plan *plan)
 	uint64_t bytes = 512UL << 20;
 	struct statvfs space;
 
-	if (plan->messages)
+	if (plan->messages && !plan->history)
 		return 1UL << 20;
 	if (statvfs(shmq_runtime_dir(), &space))
 		return JOURNAL_SEGMENT;
