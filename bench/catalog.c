@@ -18,14 +18,15 @@
 #include "transports.h"
 
 static const struct bench_transport *const always[] = {
-	&bench_line,         &bench_lines,          &bench_memcpy,
-	&bench_futex,        &bench_shmq_1,         &bench_shmq_1_batch,
-	&bench_shmq_1_place, &bench_shmq,           &bench_shmq_batch,
-	&bench_shmq_place,   &bench_shmq_topic,     &bench_spsc,
-	&bench_vyukov,       &bench_pipe,           &bench_fifo,
-	&bench_unix_stream,  &bench_unix_seqpacket, &bench_unix_dgram,
-	&bench_mq,           &bench_sysv,           &bench_eventfd,
-	&bench_tcp,          &bench_shmq_epoll,     &bench_eventfd_epoll,
+	&bench_line,          &bench_lines,       &bench_memcpy,
+	&bench_futex,         &bench_shmq_1,      &bench_shmq_1_batch,
+	&bench_shmq_1_place,  &bench_shmq,        &bench_shmq_batch,
+	&bench_shmq_place,    &bench_shmq_topic,  &bench_shmq_journal,
+	&bench_spsc,          &bench_vyukov,      &bench_pipe,
+	&bench_fifo,          &bench_unix_stream, &bench_unix_seqpacket,
+	&bench_unix_dgram,    &bench_mq,          &bench_sysv,
+	&bench_eventfd,       &bench_tcp,         &bench_shmq_epoll,
+	&bench_eventfd_epoll,
 };
 
 static void add(struct catalog *catalog, const struct bench_transport *one)

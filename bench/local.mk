@@ -7,6 +7,7 @@ bench_sources = \
 	bench/bench.h \
 	bench/catalog.c \
 	bench/catalog.h \
+	bench/checksum.c \
 	bench/clock.c \
 	bench/clock.h \
 	bench/content.h \
@@ -19,6 +20,10 @@ bench_sources = \
 	bench/growth.c \
 	bench/job.c \
 	bench/job.h \
+	bench/journal.c \
+	bench/journal.h \
+	bench/journal_targets.c \
+	bench/journal_ways.c \
 	bench/latency.c \
 	bench/line.c \
 	bench/lines.c \
@@ -140,3 +145,20 @@ endif
 check_PROGRAMS += bench/section
 bench_section_SOURCES = bench/section.c
 bench_section_LDADD = lib/libshmqi.la
+
+# Larger than memory: doc/MAPPING.md. tests/test_mapping.sh runs it, small.
+check_PROGRAMS += bench/mapping
+bench_mapping_SOURCES = \
+	bench/cgroup.c \
+	bench/cgroup.h \
+	bench/clock.h \
+	bench/content.h \
+	bench/mapping.c \
+	bench/mapping.h \
+	bench/mapping_case.c \
+	bench/mapping_load.c \
+	tools/quantity.c \
+	tools/quantity.h \
+	tools/stop.c \
+	tools/stop.h
+bench_mapping_LDADD = lib/libshmq.la

@@ -32,6 +32,7 @@ struct plan {
 	unsigned int consumers[PLAN_LIST], n_consumers;
 	uint64_t messages; /* of a run; 0: as many as fit into time_ns */
 	uint64_t time_ns;  /* of a run, about */
+	uint64_t history;  /* messages to seek in; 0: the verb's own */
 	unsigned int repeat;
 	bool busy, sleep; /* polling, sleeping: both unless one is asked for */
 	size_t room;
@@ -95,5 +96,6 @@ int bench_wake(struct plan *plan, struct result *result);
 int bench_fan(struct plan *plan, struct result *result);
 int bench_growth(struct plan *plan, struct result *result);
 int bench_pagefault(struct plan *plan, struct result *result);
+int bench_journal(struct plan *plan, struct result *result);
 
 #endif /* BENCH_PLAN_H */

@@ -2,7 +2,7 @@
 /*
  * What was measured, as a picture: gnuplot gets the data and what to do with
  * them through a pipe. Latency: percentiles, round trip, of one size. Throughput
- * by size. Growth: one panel for each axis.
+ * by size. Growth: one panel for each axis. Journal: one to write, one to read.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -192,6 +192,25 @@ static void plot_growth(const struct plot *plot)
 	fputs("unset multiplot\n", plot->to);
 }
 
+static void plot_journal(const struct plot *plot)
+{
+	static const char *const passes[] = { "append", "read" };
+	unsigned int used = 0;
+
+	fputs("set multiplot layout 1,2\nset logscale x 2\nset logscale y\n"
+	      "set xlabel \"bytes a message\"\nset ylabel \"ns a message\"\n"
+	      "set key bottom right font \",8\"\n",
+	      plot->to);
+	for (int i = 0; i < 2; i++) {
+		const struct choice c = { .first = passes[i],
+					  .size_label = -1 };
+
+		fprintf(plot->to, "set title \"%s\"\n", passes[i]);
+		lines_over(plot, c, 1, 0, &used);
+	}
+	fputs("unset multiplot\n", plot->to);
+}
+
 static void begin_picture(const struct plot *plot, const char *path)
 {
 	const char *dot = strrchr(path, '.');
@@ -223,6 +242,8 @@ int result_plot(const struct result *result, const char *path)
 		plot_latency(&plot);
 	else if (!strcmp(result->form->verb, "throughput"))
 		plot_throughput(&plot);
+	else if (!strcmp(result->form->verb, "journal"))
+		plot_journal(&plot);
 	else
 		plot_growth(&plot);
 	status = pclose(plot.to);

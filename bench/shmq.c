@@ -3,7 +3,7 @@
  * libshmq: queues of many to many (shmq) and of one to one (shmq-1), each with
  * messages copied in and out, in batches, or written and read in place; topics
  * of many producers, with a group for each consumer (shmq-topic); a consumer
- * that waits in an event loop (shmq-epoll).
+ * that waits in an event loop (shmq-epoll); a journal (shmq-journal).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +18,7 @@
 #include "transports.h"
 
 #define BATCH 16
+#define SEGMENT_LEAST (16UL << 20)
 
 struct queue {
 	struct shmq *handle;
@@ -71,6 +72,25 @@ static int one_create(struct bench_channel *ch)
 static int topic_create(struct bench_channel *ch)
 {
 	return queue_create_kind(ch, SHMQ_TOPIC);
+}
+
+/* It grows as long as the run lasts, and is gone with it. */
+static int journal_create(struct bench_channel *ch)
+{
+	struct shmq_attr attr = SHMQ_ATTR_INIT;
+	struct shmq *handle;
+	int error;
+
+	attr.segment_bytes = capacity_for(ch);
+	if (attr.segment_bytes < SEGMENT_LEAST)
+		attr.segment_bytes = SEGMENT_LEAST;
+	attr.flags = SHMQ_JOURNAL;
+	attr.max_members = ch->producers + ch->consumers + 2;
+	error = shmq_open(&handle, ch->path, SHMQ_CREATE | SHMQ_EXCL, 0600,
+			  &attr);
+	if (!error)
+		shmq_close(handle);
+	return error;
 }
 
 static void queue_destroy(struct bench_channel *ch)
@@ -371,6 +391,14 @@ const struct bench_transport bench_shmq_topic = {
 	.about = "libshmq, a topic: every consumer gets every message",
 	.flags = FLAGS | BENCH_TRIPS | BENCH_MANY | BENCH_TO_ALL,
 	QUEUE(topic),
+	BENCH_OPERATIONS(copied),
+};
+
+const struct bench_transport bench_shmq_journal = {
+	.name = "shmq-journal",
+	.about = "libshmq, a journal, copied",
+	.flags = FLAGS | BENCH_TRIPS | BENCH_MANY,
+	QUEUE(journal),
 	BENCH_OPERATIONS(copied),
 };
 

@@ -19,5 +19,6 @@ extern const struct bench_transport bench_shmq, bench_shmq_batch;
 extern const struct bench_transport bench_shmq_place, bench_shmq_1;
 extern const struct bench_transport bench_shmq_1_batch, bench_shmq_1_place;
 extern const struct bench_transport bench_shmq_topic, bench_shmq_epoll;
+extern const struct bench_transport bench_shmq_journal;
 
 #endif /* BENCH_TRANSPORTS_H */

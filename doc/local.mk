@@ -64,5 +64,6 @@ EXTRA_DIST += \
 	doc/PERFORMANCE.md \
 	doc/DESIGN.md \
 	doc/LAYOUT.md \
+	doc/MAPPING.md \
 	doc/ORDERING.md \
 	doc/TESTING.md

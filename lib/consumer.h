@@ -102,8 +102,9 @@ void shmqi_consumer_release_slots(struct shmq_consumer *c, unsigned from);
  */
 int64_t shmqi_consumer_peek(struct shmq_consumer *c);
 
-/* After arming: an outlook, or a negative errno. */
-int shmqi_consumer_look_around(struct shmq_consumer *c);
+/* After arming: an outlook, or a negative errno. With rounds: see what the dead
+ * have left. */
+int shmqi_consumer_look_around(struct shmq_consumer *c, bool rounds);
 
 /*
  * It found nothing: is there another ring, and has its group come to that? Then
@@ -134,6 +135,8 @@ int64_t shmqi_consumer_poll(struct shmq_consumer *c);
 
 /* Look around if it is time, as a receive does that finds nothing. */
 void shmqi_consumer_rounds(struct shmq_consumer *c);
+/* The same of a competing one that finds something at every call. */
+void shmqi_consumer_busy_rounds(struct shmq_consumer *c);
 
 static inline void msg_fill(struct shmq_msg *msg, const struct found *found,
 			    uint64_t seq, bool redelivered)

@@ -42,7 +42,9 @@ static int64_t peek(void *self)
 
 static int look_around(void *self)
 {
-	return shmqi_consumer_look_around(self);
+	struct shmq_consumer *c = self;
+
+	return shmqi_consumer_look_around(c, shmqi_rounds_due(&c->rounds));
 }
 
 static bool imminent(void *self)

@@ -60,6 +60,7 @@ lib_libshmqi_la_SOURCES = \
 	lib/members.h \
 	lib/name.c \
 	lib/name.h \
+	lib/outlook.c \
 	lib/pace.c \
 	lib/pace.h \
 	lib/obstacle.c \
@@ -69,6 +70,7 @@ lib_libshmqi_la_SOURCES = \
 	lib/producer.h \
 	lib/queue.c \
 	lib/readopt.c \
+	lib/receive.c \
 	lib/recovery.c \
 	lib/recovery.h \
 	lib/registry.c \

@@ -150,6 +150,13 @@ void shmqi_copies_trim(struct shmq_consumer *c)
 	}
 }
 
+/* Where the policy keeps again it has held room. */
+static void drop_span(struct shmq_consumer *c)
+{
+	claim_done(&c->claims[--c->slots]);
+	bell_look(&c->ep, &c->control->send);
+}
+
 /* All of the span that was adopted last has been given out. */
 static void done_with_span(struct shmq_consumer *c)
 {
@@ -158,7 +165,7 @@ static void done_with_span(struct shmq_consumer *c)
 	copies->pending_n = copies->next = 0;
 	if (copies->pending_lent)
 		return;
-	claim_done(&c->claims[--c->slots]);
+	drop_span(c);
 	if (!c->lent && c->slots == c->first_slot)
 		shmqi_copies_empty(copies);
 }
@@ -217,7 +224,7 @@ static int adopt_once(struct shmq_consumer *c, const struct rings *rings)
 	r = fetch(c, &a);
 	if (c->copies->pending_n)
 		return r ? r : 1;
-	claim_done(&c->claims[--c->slots]);
+	drop_span(c);
 	return r ? r : 1;
 }
 

@@ -59,7 +59,9 @@ static int look_around(void *self)
 	int worst = OUTLOOK_RING;
 
 	for (unsigned i = 0; i < m->n; i++) {
-		int r = shmqi_consumer_look_around(m->cs[i]);
+		struct shmq_consumer *c = m->cs[i];
+		int r = shmqi_consumer_look_around(c, shmqi_rounds_due(
+							      &c->rounds));
 
 		if (r < 0)
 			return r;

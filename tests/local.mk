@@ -79,6 +79,9 @@ tests_race_taps_LDADD = $(UNIT_LIBS)
 unit_tests += tests/test_batches
 tests_test_batches_SOURCES = tests/test_batches.c $(variants)
 tests_test_batches_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_bells
+tests_test_bells_SOURCES = tests/test_bells.c $(support)
+tests_test_bells_LDADD = $(UNIT_LIBS)
 unit_tests += tests/test_borrowing
 tests_test_borrowing_SOURCES = tests/test_borrowing.c $(variants)
 tests_test_borrowing_LDADD = $(UNIT_LIBS)
@@ -174,6 +177,11 @@ tests_test_memory_LDADD = $(UNIT_LIBS)
 unit_tests += tests/test_messages
 tests_test_messages_SOURCES = tests/test_messages.c $(variants)
 tests_test_messages_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_moments
+tests_test_moments_SOURCES = tests/test_moments.c $(support)
+tests_test_moments_LDADD = $(UNIT_LIBS)
+# Every lease that the library takes comes to the test first.
+tests_test_moments_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=fcntl
 unit_tests += tests/test_overwrite
 tests_test_overwrite_SOURCES = tests/test_overwrite.c \
 	tests/pattern.c tests/pattern.h $(support)
@@ -380,10 +388,12 @@ tests_weave_weave_SOURCES = \
 	lib/groups.c \
 	lib/members.c \
 	lib/obstacle.c \
+	lib/outlook.c \
 	lib/pace.c \
 	lib/policy.c \
 	lib/producer.c \
 	lib/readopt.c \
+	lib/receive.c \
 	lib/recovery.c \
 	lib/resize.c \
 	lib/returned.c \
@@ -460,6 +470,10 @@ EXTRA_DIST += tests/test_bench.sh
 check_PROGRAMS += tests/bench_json
 tests_bench_json_SOURCES = tests/bench_json.c
 tests_bench_json_LDADD = $(JANSSON_LIBS)
+
+# More than memory, where memory can be limited.
+script_tests += tests/test_mapping.sh
+EXTRA_DIST += tests/test_mapping.sh
 
 # The documentation, whose examples are compiled and run.
 script_tests += tests/test_manpages.sh tests/test_readme.sh

@@ -108,7 +108,7 @@ the_transports_are_listed() {
 	for name in line lines memcpy futex pipe fifo unix-stream \
 		unix-seqpacket unix-dgram mq sysv eventfd tcp spsc vyukov \
 		shmq shmq-batch shmq-place shmq-1 shmq-1-batch shmq-1-place \
-		shmq-epoll eventfd-epoll; do
+		shmq-journal shmq-epoll eventfd-epoll; do
 		grep -q "^$name " "$work/out" || fail "$name is not listed"
 	done
 	expect 0 list --peers
@@ -175,6 +175,22 @@ page_faults_are_measured() {
 		'file, prefaulted' 'file, write and read'
 }
 
+journals_are_measured() {
+	json journal pass size_bytes message_ns bytes_per_s ratio --
+	measured 'mapping, checksum' 'mapping' 'mapping, cold' \
+		'write and read' 'journal' 'journal, in place' \
+		'without' 'across a roll' 'median' 'p99'
+	if grep -q 'not measured' "$work/rows"; then
+		fail "a journal was not measured: $(grep '"why": "' "$work/out")"
+	fi
+	[ "$(grep -c '"pass": ".*: at \(most\|least\) ' "$work/out")" -eq 14 ] ||
+		fail 'not a row for each target'
+	expect 2 latency --history 5
+	has err '--history: not for latency'
+	expect 2 journal --history 0
+	expect 2 journal --sizes 8
+}
+
 # Those that were found when this was built. A transport that needs what this
 # machine does not allow may say so, but must not take a message for another.
 peers_are_measured() {
@@ -215,6 +231,10 @@ a_picture_is_drawn() {
 		has err 'gnuplot is missing'
 		return
 	}
+	# shellcheck disable=SC2086
+	expect 0 journal $tiny --plot "$work/a.svg"
+	grep -q '>write and read<' "$work/a.svg" || fail "journal: no picture"
+	rm -f "$work/a.svg"
 	for verb in latency throughput growth; do
 		# shellcheck disable=SC2086
 		expect 0 $verb $tiny --transports lines,shmq \
@@ -264,6 +284,7 @@ waking_is_measured
 crowds_are_measured
 growth_is_measured
 page_faults_are_measured
+journals_are_measured
 peers_are_measured
 tables_and_csv_say_where_it_was_measured
 a_picture_is_drawn

@@ -27,6 +27,8 @@ const struct bench_verb bench_verbs[] = {
 	  TAKES_PLOT, bench_growth },
 	{ "pagefault", "the first pass over memory, beside read and write", 0,
 	  bench_pagefault },
+	{ "journal", "a journal beside a mapping and write and read",
+	  TAKES_PLOT | TAKES_HISTORY, bench_journal },
 };
 const unsigned int n_bench_verbs = sizeof(bench_verbs) / sizeof(bench_verbs[0]);
 
@@ -160,8 +162,9 @@ const struct verb verb_bench = {
 	.name = "bench",
 	.summary = "measure latency and throughput, beside others",
 	.run = run,
-	.help = "usage: shmq bench latency|throughput|wake|fan|growth|pagefault "
-		"[OPTION]...\n"
+	.help = "usage: shmq bench latency|throughput|wake|fan|growth|pagefault|"
+		"journal\n"
+		"                  [OPTION]...\n"
 		"       shmq bench list [--peers]\n"
 		"\n"
 		"Measures how fast messages go from process to process over "
@@ -179,6 +182,8 @@ const struct verb verb_bench = {
 		"queues and bytes\n"
 		"  pagefault   the first pass over memory, beside read and "
 		"write\n"
+		"  journal     a journal beside a mapped file, write and "
+		"read\n"
 		"  list        the transports\n"
 		"\n"
 		"  --transports LIST  only these, of 'shmq bench list'\n"
@@ -201,7 +206,10 @@ const struct verb verb_bench = {
 		"  --consumers LIST   likewise\n"
 		"  --json, --csv      for programs\n"
 		"  --plot FILE        draw a picture, .svg or .png: latency, "
-		"throughput, growth\n"
+		"throughput, growth,\n"
+		"                     journal\n"
+		"  --history N        messages in the journal that is sought "
+		"in; default 1000000\n"
 		"  -h, --help         this text\n"
 		"\n"
 		"Exit status: 0 measured, 1 the system said no, 2 wrong "

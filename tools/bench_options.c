@@ -18,6 +18,7 @@
 #define SIZE_MOST (64UL << 20)
 #define ROOM_MOST (1UL << 30)
 #define MESSAGES_MOST 1000000000
+#define HISTORY_MOST 10000000000
 
 enum {
 	OPT_BUSY = 256,
@@ -26,6 +27,7 @@ enum {
 	OPT_CORES,
 	OPT_CSV,
 	OPT_FLOOR,
+	OPT_HISTORY,
 	OPT_JSON,
 	OPT_MESSAGES,
 	OPT_PEERS,
@@ -45,6 +47,7 @@ static const struct option table[] = {
 	{ "cores", required_argument, NULL, OPT_CORES },
 	{ "csv", no_argument, NULL, OPT_CSV },
 	{ "floor", required_argument, NULL, OPT_FLOOR },
+	{ "history", required_argument, NULL, OPT_HISTORY },
 	{ "json", no_argument, NULL, OPT_JSON },
 	{ "messages", required_argument, NULL, OPT_MESSAGES },
 	{ "peers", no_argument, NULL, OPT_PEERS },
@@ -195,6 +198,11 @@ static void read_plan_option(struct reading *r, int value)
 	case OPT_CORES:
 		read_cores(r, optarg);
 		break;
+	case OPT_HISTORY:
+		r->used |= TAKES_HISTORY;
+		plan->history = option_count(r->verb, "--history", optarg,
+					     HISTORY_MOST);
+		break;
 	case OPT_MESSAGES:
 		plan->messages = option_count(r->verb, "--messages", optarg,
 					      MESSAGES_MOST);
@@ -262,7 +270,7 @@ static const struct bench_verb *find_verb(const struct verb *verb,
 			return &bench_verbs[i];
 	exit(fault_usage(verb,
 			 "'%s' is not latency, throughput, wake, fan, "
-			 "growth, pagefault or list",
+			 "growth, pagefault, journal or list",
 			 name));
 }
 
@@ -279,10 +287,8 @@ static void check_plot(const struct verb *verb, const char *path)
 static void check_use(const struct reading *r)
 {
 	static const char *const names[] = {
-		"--sizes",
-		"--busy and --sleep",
-		"--producers and --consumers",
-		"--plot",
+		"--sizes", "--busy and --sleep", "--producers and --consumers",
+		"--plot",  "--history",
 	};
 	unsigned int takes = r->options->verb ? r->options->verb->takes : 0;
 

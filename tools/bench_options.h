@@ -14,6 +14,7 @@ enum {
 	TAKES_MODES = 0x2,  /* --busy, --sleep */
 	TAKES_CROWDS = 0x4, /* --producers, --consumers */
 	TAKES_PLOT = 0x8,
+	TAKES_HISTORY = 0x10,
 };
 
 struct bench_verb {
