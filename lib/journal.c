@@ -129,5 +129,9 @@ int shmqi_journal_find_room(struct shmq_producer *p, uint64_t tail,
 	pthread_mutex_lock(&seg->lock);
 	r = find_room(p, tail, end);
 	pthread_mutex_unlock(&seg->lock);
+	/* Where the tail was has been removed since: nobody wins a claim
+	 * there, and who tries looks again. */
+	if (r == -ESTALE)
+		return 0;
 	return shmqi_journal_told(r);
 }

@@ -158,9 +158,16 @@ static int begin(struct segment *seg, uint64_t number)
 	return r;
 }
 
+/* Has the stream gone on so far that retention has removed it? */
+static bool is_gone(const struct segment *seg, uint64_t number)
+{
+	return shmqi_journal_gone(seg, number * seg->geo.capacity);
+}
+
 static int give_name(struct segment *seg)
 {
 	struct journal *j = seg->journal;
+	uint64_t number = j->ahead_number;
 	char name[SEGFILE_NAME], path[32];
 	int r;
 
@@ -171,7 +178,14 @@ static int give_name(struct segment *seg)
 		    linkat(AT_FDCWD, path, j->dir, name, AT_SYMLINK_FOLLOW);
 	r = r < 0 ? -errno : 0;
 	shmqi_segfile_drop(seg);
-	return r == -EEXIST ? 0 : r;
+	if (r == -EEXIST)
+		r = 0;
+	/* Who was stopped on the way must not leave a file behind the others. */
+	if (!r && is_gone(seg, number)) {
+		shmqi_segfile_remove(seg, number);
+		r = -ESTALE;
+	}
+	return r;
 }
 
 /* Allocate so many bytes more, and give it its name when it has them all. */
@@ -198,6 +212,8 @@ int shmqi_segfile_make(struct segment *seg, uint64_t number)
 	struct journal *j = seg->journal;
 	int r = 0;
 
+	if (is_gone(seg, number))
+		return -ESTALE;
 	if (shmqi_segfile_exists(seg, number))
 		return 0;
 	if (j->ahead_fd >= 0 && j->ahead_number != number)
@@ -213,7 +229,7 @@ void shmqi_segfile_prepare(struct segment *seg, uint64_t number, uint64_t bytes)
 
 	if (j->ahead_fd >= 0 && j->ahead_number != number)
 		shmqi_segfile_drop(seg);
-	if (shmqi_segfile_exists(seg, number)) {
+	if (is_gone(seg, number) || shmqi_segfile_exists(seg, number)) {
 		shmqi_segfile_drop(seg);
 		return;
 	}

@@ -37,7 +37,7 @@ bool shmqi_segfile_exists(const struct segment *seg, uint64_t number);
 int shmqi_segfile_complete(const struct segment *seg, uint64_t number);
 int shmqi_segfile_remove(const struct segment *seg, uint64_t number);
 
-/* See that it exists. 0, -ENOSPC, ... */
+/* See that it exists. 0, -ESTALE (it has been removed), -ENOSPC, ... */
 int shmqi_segfile_make(struct segment *seg, uint64_t number);
 
 /*

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "journal.h"
 #include "support.h"
 
 #define SEGMENT 65536
@@ -376,6 +377,34 @@ static void what_a_death_leaves_goes_with_the_next(void **state)
 	end(q);
 }
 
+/* The tail that it read is in a segment that is gone by now. */
+static void who_was_stopped_at_a_claim_makes_no_old_file(void **state)
+{
+	const struct shmq_attr attr = { .size = sizeof(attr),
+					.flags = SHMQ_TOPIC,
+					.retain_bytes = SEGMENT };
+	struct shmq *q = keep(&attr);
+	struct shmq_producer *p = producer_join(q), *late = producer_join(q);
+	uint64_t next = 0;
+
+	(void)state;
+	send_some(p, &next, 8 * IN_SEGMENT);
+	must(shmq_journal_compact(q) >= 0);
+	must(lowest_file() > 4);
+	must_be(shmqi_journal_find_room(late, 0, 1024), 0);
+	must_be(shmqi_journal_find_room(late, 2 * SEGMENT, 2 * SEGMENT + 1024),
+		0);
+	must_be(shmqi_journal_find_room(late, 3 * SEGMENT - 64,
+					3 * SEGMENT + 1024),
+		0);
+	for (unsigned n = 0; n <= 4; n++)
+		must(!is_there(n));
+	send_some(late, &next, IN_SEGMENT);
+	shmq_producer_close(late);
+	shmq_producer_close(p);
+	end(q);
+}
+
 static void what_makes_no_sense_is_refused(void **state)
 {
 	struct shmq_attr attr = SHMQ_ATTR_INIT;
@@ -427,6 +456,7 @@ int main(void)
 		TEST_IN_DIRECTORY(what_the_dead_held_stays_too),
 		TEST_IN_DIRECTORY(seeking_ends_at_what_is_there),
 		TEST_IN_DIRECTORY(what_a_death_leaves_goes_with_the_next),
+		TEST_IN_DIRECTORY(who_was_stopped_at_a_claim_makes_no_old_file),
 		TEST_IN_DIRECTORY(what_makes_no_sense_is_refused),
 	};
 

@@ -11,13 +11,28 @@
 
 /* --------------------------------------------------------------- beginning */
 
+/* Its segments go as they have been received. */
+static void be_journal(struct arena *a, struct shmq_attr *attr)
+{
+	attr->flags |= SHMQ_JOURNAL;
+	attr->segment_bytes = a->capacity;
+	attr->retain_bytes = arena_below(a, 4) * a->capacity;
+	if (arena_below(a, 2))
+		return;
+	attr->durability = SHMQ_DURABLE_INTERVAL;
+	attr->interval_ms = 1 + (uint32_t)arena_below(a, 20);
+}
+
 static const char *create(struct arena *a, const char *dir)
 {
 	struct shmq_attr attr = SHMQ_ATTR_INIT;
 	int r;
 
-	attr.capacity = a->capacity;
 	attr.flags = a->kind->flags;
+	if (a->journal)
+		be_journal(a, &attr);
+	else
+		attr.capacity = a->capacity;
 	if (a->store == ARENA_NAMED)
 		snprintf(a->name, sizeof(a->name), "torture-%u", a->place);
 	else
@@ -41,6 +56,9 @@ const char *arena_begin(struct arena *a, const char *dir, unsigned kind,
 	a->store = (enum arena_store)arena_below(a, 3);
 	a->capacity = UINT64_C(4096) << 2 * arena_below(a, 5);
 	a->copies = arena_below(a, 4) == 0;
+	a->journal = a->store != ARENA_ANONYMOUS && arena_below(a, 3) == 0;
+	if (a->journal)
+		a->capacity = UINT64_C(65536);
 	a->senders = a->kind->producers ?
 			     1 + (unsigned)arena_below(a, ARENA_SENDERS) :
 			     1;
@@ -109,8 +127,10 @@ const char *arena_disturb(struct arena *a, struct torture_sums *sums)
 		seat_stop(a, s);
 		return NULL;
 	case 4:
-		/* Near the end: take the name away from under them. */
-		if (a->ends_ns - clock_now_ns() < 20 * MS && arena_below(a, 2))
+		/* Near the end: take the name away from under them. Of a
+		 * journal that would be all that is in it. */
+		if (!a->journal && a->ends_ns - clock_now_ns() < 20 * MS &&
+		    arena_below(a, 2))
 			return arena_remove_name(a);
 		return NULL;
 	default:

@@ -42,6 +42,7 @@ struct arena {
 	struct ledger *ledger;
 	struct chance chance;
 	bool copies;
+	bool journal;
 
 	struct seat seats[ARENA_PLAYERS];
 	unsigned senders, receivers;

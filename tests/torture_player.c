@@ -109,7 +109,8 @@ static void *next_letter(size_t len, uint8_t *at, struct letter *letter)
 
 static void note_sent(struct letter letter, int64_t r, int64_t timeout_ns)
 {
-	must(r == 0 || may_refuse(r, timeout_ns));
+	if (r && !may_refuse(r, timeout_ns))
+		must_be(r, 0);
 	ledger_note(ledger, letter, r ? LEDGER_DROPPED : LEDGER_ACKED);
 }
 
@@ -357,6 +358,35 @@ static void tap(void)
 	c = NULL;
 }
 
+static bool is_journal(void)
+{
+	struct shmq_stat st = SHMQ_STAT_INIT;
+
+	must_be(shmq_stat(self->q, &st), 0);
+	return st.flags & SHMQ_JOURNAL;
+}
+
+static int see_to_journal(void)
+{
+	struct shmq_journal_info info = SHMQ_JOURNAL_INFO_INIT;
+	int r;
+
+	switch (chance_below(&self->chance, 4)) {
+	case 0:
+		r = shmq_sync(self->q, SHMQ_NOWAIT);
+		/* Somebody is stopped, or dead, while he sends. */
+		return r == -ETIMEDOUT ? 0 : r;
+	case 1:
+		r = shmq_journal_compact(self->q);
+		return r < 0 ? r : 0;
+	case 2:
+		return shmq_journal_index(self->q);
+	default:
+		must_be(shmq_journal_info(self->q, &info), 0);
+		return shmq_journal_verify(self->q, NULL, NULL);
+	}
+}
+
 /* What can change while the others are at it; the largest message still fits. */
 static void change(void)
 {
@@ -366,7 +396,8 @@ static void change(void)
 
 	switch (chance_below(&self->chance, 4)) {
 	case 0:
-		r = shmq_resize(self->q, capacity);
+		r = is_journal() ? see_to_journal() :
+				   shmq_resize(self->q, capacity);
 		break;
 	case 1:
 		r = shmq_setattr(self->q, "spin",
