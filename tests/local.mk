@@ -65,6 +65,11 @@ unit_tests += tests/race_resize
 tests_race_resize_SOURCES = tests/race_resize.c \
 	tests/pattern.c tests/pattern.h $(support)
 tests_race_resize_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_alarms
+tests_test_alarms_SOURCES = tests/test_alarms.c $(support)
+tests_test_alarms_LDADD = $(UNIT_LIBS)
+# The library sleeps, wakes and asks for fences by this call.
+tests_test_alarms_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=syscall
 unit_tests += tests/test_attributes
 tests_test_attributes_SOURCES = tests/test_attributes.c tests/deny.h $(support)
 tests_test_attributes_LDADD = $(UNIT_LIBS)
