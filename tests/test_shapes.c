@@ -4,7 +4,6 @@
  * may not be taken for, and lengths that no record has.
  */
 #include <errno.h>
-#include <pthread.h>
 #include <string.h>
 
 #include "bounds.h"
@@ -100,42 +99,6 @@ static void who_has_won(void **state)
 		must_be(claim_state(load_relaxed(&claim.word)),
 			cases[i].settled);
 	}
-}
-
-/* By turns members 1 and 64: of two moments the halves name 65, or 0. */
-static struct sh_cursor turning;
-
-static void *turn(void *arg)
-{
-	struct cursor c = cursor_load(&turning);
-
-	for (int i = 0; i < 300000; i++) {
-		struct cursor to = { c.pos + LINE, c.seq + 1, i % 2 ? 1 : 64 };
-
-		must(cursor_swap(&turning, c, to));
-		c = to;
-	}
-	store_release((step *)arg, 1);
-	return NULL;
-}
-
-static void halves_of_two_moments_are_no_winner(void **state)
-{
-	struct sh_claim claim = claim_at(LINE, SH_CLAIM_ANNOUNCED);
-	pthread_t thread;
-	step over = 0;
-	uint64_t word;
-
-	(void)state;
-	turning = cursor_at(2 * LINE, 1);
-	must_be(pthread_create(&thread, NULL, turn, &over), 0);
-	while (!load_acquire(&over)) {
-		must(shmqi_claim_look(&turning, &claim, 65, &word) !=
-		     CLAIM_HELD);
-		must(shmqi_claim_look(&turning, &claim, 0, &word) !=
-		     CLAIM_HELD);
-	}
-	must_be(pthread_join(thread, NULL), 0);
 }
 
 /* ------------------------------------------------------------------ records */
@@ -294,7 +257,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST_IN_DIRECTORY(only_the_last_winner_is_helped),
 		TEST_IN_DIRECTORY(who_has_won),
-		TEST_IN_DIRECTORY(halves_of_two_moments_are_no_winner),
 		TEST_IN_DIRECTORY(lengths_that_cannot_be),
 		TEST_IN_DIRECTORY(a_walk_ends_where_it_is_told),
 		TEST_IN_DIRECTORY(how_far_apart_positions_may_lie),
