@@ -156,6 +156,62 @@ static void a_copy_behind_a_loan_that_comes_again(void **state)
 	}
 }
 
+static void borrow_and_die(void *arg)
+{
+	borrow(consumer_join(arg, 0));
+	raise(SIGKILL);
+}
+
+/* The third is adopted; then the slot of what is on loan is needed. */
+static void borrow_adopt_borrow_and_die(void *arg)
+{
+	struct victim *v = arg;
+	struct shmq_consumer *c = consumer_join(v->q, 0);
+
+	for (unsigned i = 0; i < v->consumer; i++)
+		borrow(c);
+	child_must_be_killed(child_start(borrow_and_die, v->q));
+	must_be(shmq_recover(v->q), 1);
+	must_be(borrow(c).flags, SHMQ_REDELIVERED);
+	must_be(borrow(c).flags, 0);
+	raise(SIGKILL);
+}
+
+/* What it had borrowed before and after, and what it had adopted: all of it. */
+static void an_adopted_loan_among_others(void **state)
+{
+	(void)state;
+	for (unsigned before = 1; before < 4; before++) {
+		struct shmq *q = queue_anonymous(CAPACITY, 0);
+		struct victim victim = { q, before };
+		struct shmq_producer *p = producer_join(q);
+		struct shmq_consumer *c;
+		unsigned seen = 0;
+
+		for (int k = 0; k < 5; k++)
+			send(p, k);
+		child_must_be_killed(
+			child_start(borrow_adopt_borrow_and_die, &victim));
+		must_be(shmq_recover(q), 1);
+		c = consumer_join(q, 0);
+		for (unsigned k = 0; k < 5; k++) {
+			struct shmq_msg msg = borrow(c);
+
+			must_be(!!(msg.flags & SHMQ_REDELIVERED),
+				(unsigned)number_of(&msg) < before + 2);
+			must(!(seen >> number_of(&msg) & 1));
+			seen |= 1u << number_of(&msg);
+			must_be(shmq_release(c), 0);
+		}
+		must_be(seen, 31);
+		must_be(shmq_recv(c, NULL, 0, SHMQ_NOWAIT), -EAGAIN);
+		must_be(stat_of(q).depth_bytes, 0);
+		shmq_consumer_close(c);
+		shmq_producer_close(p);
+		shmq_close(q);
+	}
+}
+
 /* Of a batch of four, none was written. */
 static void claim_four_and_die(void *arg)
 {
@@ -237,6 +293,7 @@ int main(void)
 		TEST_IN_DIRECTORY(what_is_copied_behind_a_loan),
 		TEST_IN_DIRECTORY(what_is_skipped_behind_a_loan),
 		TEST_IN_DIRECTORY(a_copy_behind_a_loan_that_comes_again),
+		TEST_IN_DIRECTORY(an_adopted_loan_among_others),
 		TEST_IN_DIRECTORY(numbers_are_kept_across_a_gap),
 		TEST_IN_DIRECTORY(a_returned_gap_is_numbered),
 	};

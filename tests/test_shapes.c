@@ -4,6 +4,7 @@
  * may not be taken for, and lengths that no record has.
  */
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 
 #include "bounds.h"
@@ -252,6 +253,167 @@ static void a_slot_that_had_only_its_count(void **state)
 	shmq_close(q);
 }
 
+/* Slots of the consumer, by hand; spans in lines from where it began. */
+struct slot {
+	unsigned from, to;
+	uint32_t state, left; /* before, and after settling */
+};
+
+static void must_settle(const struct slot *slots, unsigned n)
+{
+	struct shmq *q = queue_anonymous(CAPACITY, 0);
+	struct shmq_consumer *c = consumer_join(q, 0);
+	const uint64_t begin = cursor_pos(&c->group->cursor);
+	bool held = false;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct sh_claim *claim = &c->claims[i];
+
+		store_relaxed(&claim->end,
+			      begin + (uint64_t)slots[i].to * LINE);
+		store_relaxed(&claim->count, UINT64_MAX << CLAIM_NUMBERS_BITS);
+		store_relaxed(&claim->word,
+			      claim_word(begin + (uint64_t)slots[i].from * LINE,
+					 slots[i].state));
+		held |= slots[i].left == SH_CLAIM_OWNED;
+	}
+	store_relaxed(&c->ep.member->slots, n);
+	must_be(shmqi_returned_settle(q->seg, c->ep.index), held);
+	for (unsigned i = 0; i < n; i++) {
+		must_be(claim_state(load_relaxed(&c->claims[i].word)),
+			slots[i].left);
+		store_relaxed(&c->claims[i].word, SH_CLAIM_NONE);
+	}
+	shmq_consumer_close(c);
+	shmq_close(q);
+}
+
+/* Each span stays in one slot, whichever it was being copied to. */
+static void copies_of_a_span_go(void **state)
+{
+	/* Slot 0 has been kept in slot 1. */
+	static const struct slot kept[] = {
+		{ 2, 3, SH_CLAIM_OWNED, SH_CLAIM_NONE },
+		{ 2, 3, SH_CLAIM_OWNED, SH_CLAIM_OWNED },
+	};
+	/* And its end is that of the next claim; slot 1 has been adopted. */
+	static const struct slot announcing[] = {
+		{ 2, 9, SH_CLAIM_OWNED, SH_CLAIM_NONE },
+		{ 3, 4, SH_CLAIM_OWNED, SH_CLAIM_OWNED },
+		{ 2, 3, SH_CLAIM_OWNED, SH_CLAIM_OWNED },
+	};
+	/* Slot 1 has taken in slot 2; slot 3 is next to it. */
+	static const struct slot joined[] = {
+		{ 0, 0, SH_CLAIM_NONE, SH_CLAIM_NONE },
+		{ 2, 5, SH_CLAIM_OWNED, SH_CLAIM_OWNED },
+		{ 4, 5, SH_CLAIM_OWNED, SH_CLAIM_NONE },
+		{ 5, 6, SH_CLAIM_OWNED, SH_CLAIM_OWNED },
+	};
+	/* From an entry that there is not. */
+	static const struct slot scribbled[] = {
+		{ 0, 0, SH_CLAIM_NONE, SH_CLAIM_NONE },
+		{ 2, 5, SH_CLAIM_ADOPTING, SH_CLAIM_NONE },
+	};
+
+	(void)state;
+	must_settle(kept, 2);
+	must_settle(announcing, 3);
+	must_settle(joined, 4);
+	must_settle(scribbled, 2);
+}
+
+struct victim {
+	struct shmq *q;
+	uint64_t end, count; /* of its claim: this much more */
+};
+
+static void reserve_scribble_and_die(void *arg)
+{
+	struct victim *v = arg;
+	struct shmq_producer *p = producer_join(v->q);
+	void *room;
+
+	must_be(shmq_reserve(p, 1, &room, SHMQ_NOWAIT), 0);
+	add_release(&p->claim->end, v->end);
+	add_release(&p->claim->count, v->count);
+	raise(SIGKILL);
+}
+
+static void claims_that_cannot_be(void **state)
+{
+	static const struct {
+		uint64_t end, count;
+		int recovered;
+	} cases[] = { { 0, 0, 1 },
+		      { LINE, 0, -EBADMSG },
+		      { -(uint64_t)LINE, 0, -EBADMSG },
+		      { 0, 1, -EBADMSG },
+		      { 0, -(uint64_t)1, -EBADMSG } };
+
+	(void)state;
+	for (unsigned i = 0; i < 5; i++) {
+		struct shmq *q = queue_anonymous(CAPACITY, 0);
+		struct victim victim = { q, cases[i].end, cases[i].count };
+
+		child_must_be_killed(
+			child_start(reserve_scribble_and_die, &victim));
+		must_be(shmq_recover(q), cases[i].recovered);
+		shmq_close(q);
+	}
+}
+
+static void join_borrow_release_and_die(void *arg)
+{
+	struct victim *v = arg;
+	struct shmq_consumer *c = consumer_join(v->q, (unsigned)v->end);
+	struct shmq_msg msg;
+
+	must_be(shmq_receive(c, &msg, 1, SHMQ_NOWAIT), 1);
+	must_be(shmq_release(c), 0);
+	raise(SIGKILL);
+}
+
+static void must_be_clear(struct shmq *q, uint32_t index)
+{
+	for (unsigned k = 0; k < SH_CLAIMS; k++)
+		must_be(load_relaxed(&member_at(q->seg, index)->claims[k].word),
+			SH_CLAIM_NONE);
+}
+
+/* Nothing of a predecessor is left, neither of one who is cleaned up after nor
+ * of one whose rescuer died. */
+static void entries_begin_and_end_without_claims(void **state)
+{
+	static const unsigned flags[] = { 0, SHMQ_EXCLUSIVE };
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		struct shmq *q = queue_anonymous(CAPACITY, 0);
+		struct victim victim = { q, flags[i], 0 };
+		struct shmq_producer *p = producer_join(q);
+		struct shmq_consumer *c;
+
+		must_be(shmq_send(p, "x", 1, SHMQ_NOWAIT), 0);
+		shmq_producer_close(p);
+		child_must_be_killed(
+			child_start(join_borrow_release_and_die, &victim));
+		must_be(shmq_recover(q), 1);
+		must_be_clear(q, 0);
+		victim.end = 0;
+		child_must_be_killed(
+			child_start(reserve_scribble_and_die, &victim));
+		must_be(shmq_recover(q), 1);
+		must_be_clear(q, 0);
+		for (unsigned k = 0; k < SH_CLAIMS; k++)
+			store_relaxed(&member_at(q->seg, 0)->claims[k].word,
+				      claim_word(LINE, SH_CLAIM_OWNED));
+		c = consumer_join(q, 0);
+		must_be_clear(q, 0);
+		shmq_consumer_close(c);
+		shmq_close(q);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -262,6 +424,9 @@ int main(void)
 		TEST_IN_DIRECTORY(how_far_apart_positions_may_lie),
 		TEST_IN_DIRECTORY(who_was_overtaken_finds_a_place_ahead),
 		TEST_IN_DIRECTORY(a_slot_that_had_only_its_count),
+		TEST_IN_DIRECTORY(copies_of_a_span_go),
+		TEST_IN_DIRECTORY(claims_that_cannot_be),
+		TEST_IN_DIRECTORY(entries_begin_and_end_without_claims),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
