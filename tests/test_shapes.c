@@ -271,7 +271,8 @@ static void must_settle(const struct slot *slots, unsigned n)
 
 		store_relaxed(&claim->end,
 			      begin + (uint64_t)slots[i].to * LINE);
-		store_relaxed(&claim->count, UINT64_MAX << CLAIM_NUMBERS_BITS);
+		store_relaxed(&claim->count, UINT64_C(0xffff00)
+						     << CLAIM_NUMBERS_BITS);
 		store_relaxed(&claim->word,
 			      claim_word(begin + (uint64_t)slots[i].from * LINE,
 					 slots[i].state));
