@@ -236,6 +236,11 @@ tests_test_stat_LDADD = $(UNIT_LIBS)
 unit_tests += tests/test_storage
 tests_test_storage_SOURCES = tests/test_storage.c $(support)
 tests_test_storage_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_strikes
+tests_test_strikes_SOURCES = tests/test_strikes.c $(support)
+tests_test_strikes_LDADD = $(UNIT_LIBS)
+# Each strike at a FIFO, and its taking, comes to the test first.
+tests_test_strikes_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=write,--wrap=read
 unit_tests += tests/test_syscalls
 tests_test_syscalls_SOURCES = tests/test_syscalls.c tests/deny.h $(variants)
 tests_test_syscalls_LDADD = $(UNIT_LIBS)

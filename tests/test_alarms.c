@@ -15,6 +15,7 @@
 
 #include "consumer.h"
 #include "handle.h"
+#include "producer.h"
 #include "support.h"
 #include "wait.h"
 #include "wake.h"
@@ -39,6 +40,7 @@ static struct {
 	unsigned registered, barriers, rings, sleeps;
 	int64_t deadline_ns[SLEEPS], from_ns[SLEEPS], to_ns[SLEEPS];
 	unsigned rung; /* this sleep is rung for, the others time out */
+	struct endpoint *cancelled; /* by the end of a sleep */
 } play;
 
 static void play_begin(bool denied)
@@ -85,6 +87,8 @@ static long play_sleep(const struct timespec *deadline)
 			      deadline->tv_nsec;
 	for (unsigned i = 0; i < BELLS && play.bells[i]; i++)
 		atomic_fetch_add(&play.bells[i]->at.lo, 1);
+	if (play.cancelled)
+		store_release(&play.cancelled->cancelled, 1);
 	errno = ETIMEDOUT;
 	return n == play.rung ? 0 : -1;
 }
@@ -393,6 +397,99 @@ static void what_keeps_awake(void **state)
 	hall_close(&hall);
 }
 
+#define HOUR (3600000 * MS)
+
+/* One of them may have to look by itself, the last one need not. */
+static void a_wait_for_many_is_as_short_as_any(void **state)
+{
+	struct hall hall = hall_open();
+
+	(void)state;
+	for (unsigned i = 0; i < BELLS; i++) {
+		struct shmq_consumer *peer = consumer_join(hall.q[i], 0);
+
+		play_begin(false);
+		for (unsigned k = 0; k < BELLS; k++)
+			play.bells[k] = &hall.q[k]->seg->control->recv;
+		play.cancelled = &hall.c[0]->ep;
+		must_be(shmq_wait(hall.c, BELLS, HOUR), -ECANCELED);
+		must_be(play.sleeps, 1);
+		must(play.deadline_ns[0] < play.to_ns[0] + 100 * MS);
+		play.playing = false;
+		shmq_consumer_close(peer);
+	}
+	hall_close(&hall);
+}
+
+/* Full: may this producer sleep until it is rung for? */
+static bool sleeps_without_bound(struct shmq *q, struct shmq_producer *p)
+{
+	bool bounded;
+
+	while (shmq_send(p, "x", 1, SHMQ_NOWAIT) == 0)
+		;
+	play_begin(false);
+	play.bells[0] = &q->seg->control->send;
+	play.cancelled = &p->ep;
+	must_be(shmq_send(p, "x", 1, HOUR), -ECANCELED);
+	must_be(play.sleeps, 1);
+	bounded = play.deadline_ns[0] < play.to_ns[0] + 100 * MS;
+	play.playing = false;
+	return !bounded;
+}
+
+static void who_waits_for_room_and_may_have_to_look(void **state)
+{
+	struct shmq *q = queue_anonymous(4096, 0);
+	struct shmq_producer *p = producer_join(q), *other;
+	struct shmq_consumer *c;
+	void *room;
+
+	(void)state;
+	/* Nobody receives: who comes to do that will ring. */
+	must(sleeps_without_bound(q, p));
+	/* It may die between releasing and ringing. */
+	c = consumer_join(q, 0);
+	must(!sleeps_without_bound(q, p));
+	shmq_consumer_close(c);
+	must(sleeps_without_bound(q, p));
+	/* Others may be on their way from one policy to the next. */
+	must_be(shmq_setattr(q, "overwrite", "on"), 0);
+	must_be(shmq_setattr(q, "overwrite", "off"), 0);
+	must(!sleeps_without_bound(q, p));
+	/* An open claim is in the way, and its owner may die. */
+	must_be(shmq_setattr(q, "overwrite", "on"), 0);
+	other = producer_join(q);
+	must_be(shmq_reserve(other, 1, &room, SHMQ_NOWAIT), 0);
+	must(!sleeps_without_bound(q, p));
+	must_be(shmq_discard(other), 0);
+	shmq_producer_close(other);
+	shmq_producer_close(p);
+	shmq_close(q);
+	/* The same where there is no group at all. */
+	q = queue_anonymous(4096, SHMQ_TOPIC);
+	p = producer_join(q);
+	other = producer_join(q);
+	must_be(shmq_reserve(other, 1, &room, SHMQ_NOWAIT), 0);
+	must(!sleeps_without_bound(q, p));
+	must_be(shmq_discard(other), 0);
+	shmq_producer_close(other);
+	shmq_producer_close(p);
+	shmq_close(q);
+}
+
+static void rounds_are_made_now_and_then(void **state)
+{
+	struct rounds rounds = { 0, 0, 0 };
+
+	(void)state;
+	/* The last one was long ago; now it was just now. */
+	must(shmqi_rounds_due(&rounds));
+	must(rounds.made_ns > 0);
+	rounds.made_ns += HOUR;
+	must(!shmqi_rounds_due(&rounds));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -402,6 +499,9 @@ int main(void)
 		TEST_IN_DIRECTORY(sleeps_grow_and_begin_anew),
 		TEST_IN_DIRECTORY(sleeps_have_a_bound_if_they_need_one),
 		TEST_IN_DIRECTORY(what_keeps_awake),
+		TEST_IN_DIRECTORY(a_wait_for_many_is_as_short_as_any),
+		TEST_IN_DIRECTORY(who_waits_for_room_and_may_have_to_look),
+		TEST_IN_DIRECTORY(rounds_are_made_now_and_then),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -626,6 +626,59 @@ static void who_has_resized_rings(void **state)
 	shmq_close(q);
 }
 
+/* It joined when messages could be longer, and finds out at its next claim. */
+static void what_was_not_too_large_before(void **state)
+{
+	static const uint64_t kinds[] = { 0, SHMQ_OVERWRITE };
+	static const char bytes[2 * CAPACITY];
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		struct shmq *q = queue_anonymous((uint64_t)16 * CAPACITY,
+						 kinds[i]);
+		struct shmq_producer *p = producer_join(q);
+
+		must_be(shmq_resize(q, CAPACITY), 0);
+		must_be(shmq_send(p, bytes, sizeof(bytes), SHMQ_NOWAIT),
+			-EMSGSIZE);
+		must_be(shmq_send(p, bytes, CAPACITY / 2, SHMQ_NOWAIT),
+			-EMSGSIZE);
+		must_be(shmq_send(p, bytes, CAPACITY / 8, SHMQ_NOWAIT), 0);
+		shmq_producer_close(p);
+		shmq_close(q);
+	}
+}
+
+/*
+ * Who switched overwriting on died before he told consumers: who waits for one
+ * that receives in place tells it.
+ */
+static void who_switched_and_told_nobody(void **state)
+{
+	struct shmq *q = queue_anonymous(CAPACITY, 0);
+	struct shmq_consumer *c = consumer_join(q, 0);
+	struct shmq_producer *p = producer_join(q);
+	int64_t end = clock_now_ns() + PATIENCE_NS;
+	uint64_t returns;
+	char got;
+
+	(void)state;
+	store_release(&q->seg->control->switches, 1);
+	while (shmq_send(p, "x", 1, SHMQ_NOWAIT) == 0)
+		;
+	returns = load_acquire(&c->group->returns);
+	while (load_acquire(&c->group->returns) == returns) {
+		must(clock_now_ns() < end);
+		must_be(shmq_send(p, "x", 1, SHMQ_NOWAIT), -EAGAIN);
+	}
+	must_be(shmq_recv(c, &got, 1, SHMQ_NOWAIT), 1);
+	for (int i = 0; i < 2 * CAPACITY / 64; i++)
+		must_be(shmq_send(p, "x", 1, SHMQ_NOWAIT), 0);
+	shmq_consumer_close(c);
+	shmq_producer_close(p);
+	shmq_close(q);
+}
+
 /* One who never waits: what a dead one held comes back in between. */
 static void the_busy_look_for_the_dead_too(void **state)
 {
@@ -668,6 +721,8 @@ int main(void)
 		TEST_IN_DIRECTORY(beside_one_who_was_stopped_adopting),
 		TEST_IN_DIRECTORY(full_while_somebody_resizes),
 		TEST_IN_DIRECTORY(who_has_resized_rings),
+		TEST_IN_DIRECTORY(what_was_not_too_large_before),
+		TEST_IN_DIRECTORY(who_switched_and_told_nobody),
 		TEST_IN_DIRECTORY(the_busy_look_for_the_dead_too),
 	};
 
