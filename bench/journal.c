@@ -214,12 +214,13 @@ static int on_one_core(struct plan *plan, struct result *result,
 
 int bench_journal(struct plan *plan, struct result *result)
 {
+	const size_t all = N_SIZES;
 	struct result targets = { .form = &form };
 	int error;
 
 	result->form = &form;
 	result->floor = journal_ways[WAY_CHECKED].name;
-	plan->meter.groups = N_SIZES + JOURNAL_TARGETS;
+	plan->meter.groups = (double)(all + JOURNAL_TARGETS);
 	error = on_one_core(plan, result, &targets);
 	if (!error)
 		error = journal_trip_rows(plan, &targets);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What `shmq bench journal` measures: journal.c writes and reads the same bytes
- * in several ways, journal_ways.c is what these are, journal_targets.c the rest.
+ * in several ways, journal_ways.c is what these are, journal_targets.c
+ * and journal_history.c the rest.
  */
 #ifndef BENCH_JOURNAL_H
 #define BENCH_JOURNAL_H
@@ -38,10 +39,28 @@ int journal_way_run(int way, size_t len, size_t n, double *wrote, double *got);
 /* One at a path, with messages that nobody waits for; -errno. */
 int journal_make(struct shmq **out, const char *path, uint64_t segment_bytes);
 
-/* Rows that are not of a size; of two processes. */
+/* A queue and its two ends in one process. */
+struct journal_ends {
+	struct shmq *queue;
+	struct shmq_producer *producer;
+	struct shmq_consumer *consumer;
+	char path[256];
+};
+/* segment_bytes 0: a ring. journal_end() in any case. */
+int journal_begin(struct journal_ends *e, uint64_t segment_bytes);
+void journal_close(struct journal_ends *e);
+void journal_end(struct journal_ends *e);
+
+double journal_ns(uint64_t ticks);
+
+/* As large as segments are usually, if four fit beside what is there. */
+uint64_t journal_segment(const struct plan *plan);
+
+/* Rows that are not of a size; of two processes; of many messages. */
 #define JOURNAL_TARGETS 5 /* groups of the meter, both together */
 int journal_target_rows(struct plan *plan, struct result *result);
 int journal_trip_rows(struct plan *plan, struct result *result);
+int journal_history_rows(struct plan *plan, struct result *result);
 
 /* A row of one value in each round. -ENOMEM. */
 struct journal_times {

@@ -69,10 +69,21 @@ static int place(struct pass *pass, size_t i)
 	return shmq_commit(pass->producer, pass->len);
 }
 
+static int write_mapped(struct pass *pass, size_t i)
+{
+	unsigned char *to;
+
+	if (!pass->memory)
+		return -EFAULT;
+	to = pass->memory + i * pass->len;
+	memcpy(to, pass->message, pass->len);
+	if (pass->way == WAY_CHECKED)
+		pass->sum += shmqi_crc32c(0, to, pass->len);
+	return 0;
+}
+
 static int write_one(struct pass *pass, size_t i)
 {
-	unsigned char *to = pass->memory + i * pass->len;
-
 	if (pass->way == WAY_PLACED)
 		return place(pass, i);
 	mark(pass->message, pass->len, i);
@@ -85,13 +96,8 @@ static int write_one(struct pass *pass, size_t i)
 				       (ssize_t)pass->len ?
 			       0 :
 			       -EIO;
-	case WAY_CHECKED:
-		memcpy(to, pass->message, pass->len);
-		pass->sum += shmqi_crc32c(0, to, pass->len);
-		return 0;
 	default:
-		memcpy(to, pass->message, pass->len);
-		return 0;
+		return write_mapped(pass, i);
 	}
 }
 

@@ -22,6 +22,7 @@ bench_sources = \
 	bench/job.h \
 	bench/journal.c \
 	bench/journal.h \
+	bench/journal_history.c \
 	bench/journal_targets.c \
 	bench/journal_ways.c \
 	bench/latency.c \

@@ -3,6 +3,7 @@
 # Small programs to copy from, and stream, the main job of quickstart.
 
 noinst_PROGRAMS += \
+	demo/audit \
 	demo/blackbox \
 	demo/consumer \
 	demo/epollserver \
@@ -11,8 +12,10 @@ noinst_PROGRAMS += \
 	demo/prefork \
 	demo/producer \
 	demo/stream \
-	demo/topic
+	demo/topic \
+	demo/workqueue
 
+demo_audit_SOURCES = demo/audit.c demo/check.h
 demo_blackbox_SOURCES = demo/blackbox.c demo/check.h
 demo_consumer_SOURCES = demo/consumer.c demo/check.h
 demo_epollserver_SOURCES = demo/epollserver.c demo/check.h
@@ -21,6 +24,7 @@ demo_prefork_SOURCES = demo/prefork.c demo/check.h
 demo_producer_SOURCES = demo/producer.c demo/check.h
 
 demo_topic_SOURCES = demo/topic.c demo/check.h
+demo_workqueue_SOURCES = demo/workqueue.c demo/check.h
 
 demo_pingpong_SOURCES = \
 	demo/baseline.c \

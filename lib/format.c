@@ -218,7 +218,7 @@ int shmqi_format_plan(struct geometry *out, const struct shmq_attr *attr)
 {
 	struct shmq_attr wanted = SHMQ_ATTR_INIT;
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-	uint64_t capacity;
+	uint64_t capacity = 0;
 	int r = attr ? take_attr(&wanted, attr) : 0;
 
 	if (r)

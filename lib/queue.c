@@ -163,7 +163,7 @@ int shmq_open(struct shmq **out, const char *name, int flags, mode_t mode,
 int shmq_open_anonymous(struct shmq **out, const struct shmq_attr *attr)
 {
 	KEEP_ERRNO;
-	struct segment *seg;
+	struct segment *seg = NULL;
 	int r;
 
 	shmqi_error_clear();

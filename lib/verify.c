@@ -56,7 +56,7 @@ int shmq_journal_info(struct shmq *q, struct shmq_journal_info *out)
 	struct shmq_journal_info info = SHMQ_JOURNAL_INFO_INIT;
 	struct cursor first, tail;
 	struct sh_control *control;
-	uint64_t lowest, highest;
+	uint64_t lowest = 0, highest = 0;
 	size_t size;
 	int r = check_handle(q);
 
@@ -196,7 +196,7 @@ static int index_one(struct segment *seg, uint64_t number)
 int shmq_journal_index(struct shmq *q)
 {
 	KEEP_ERRNO;
-	uint64_t lowest, highest;
+	uint64_t lowest = 0, highest = 0;
 	int r = check_handle(q);
 
 	if (!r && !q->seg->writable)

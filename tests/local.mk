@@ -65,6 +65,11 @@ unit_tests += tests/race_resize
 tests_race_resize_SOURCES = tests/race_resize.c \
 	tests/pattern.c tests/pattern.h $(support)
 tests_race_resize_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_alarms
+tests_test_alarms_SOURCES = tests/test_alarms.c $(support)
+tests_test_alarms_LDADD = $(UNIT_LIBS)
+# The library sleeps, wakes and asks for fences by this call.
+tests_test_alarms_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=syscall
 unit_tests += tests/test_attributes
 tests_test_attributes_SOURCES = tests/test_attributes.c tests/deny.h $(support)
 tests_test_attributes_LDADD = $(UNIT_LIBS)
@@ -168,6 +173,9 @@ tests_test_disk_LDFLAGS = $(AM_LDFLAGS) \
 unit_tests += tests/test_lifetime
 tests_test_lifetime_SOURCES = tests/test_lifetime.c $(support)
 tests_test_lifetime_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_loans
+tests_test_loans_SOURCES = tests/test_loans.c $(support)
+tests_test_loans_LDADD = $(UNIT_LIBS)
 unit_tests += tests/test_members
 tests_test_members_SOURCES = tests/test_members.c $(support)
 tests_test_members_LDADD = $(UNIT_LIBS)
@@ -213,6 +221,9 @@ tests_test_rings_LDADD = $(UNIT_LIBS)
 unit_tests += tests/test_select
 tests_test_select_SOURCES = tests/test_select.c tests/deny.h $(support)
 tests_test_select_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_shapes
+tests_test_shapes_SOURCES = tests/test_shapes.c $(support)
+tests_test_shapes_LDADD = $(UNIT_LIBS)
 unit_tests += tests/test_signals
 tests_test_signals_SOURCES = tests/test_signals.c $(support)
 tests_test_signals_LDADD = $(UNIT_LIBS)
@@ -225,6 +236,11 @@ tests_test_stat_LDADD = $(UNIT_LIBS)
 unit_tests += tests/test_storage
 tests_test_storage_SOURCES = tests/test_storage.c $(support)
 tests_test_storage_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_strikes
+tests_test_strikes_SOURCES = tests/test_strikes.c $(support)
+tests_test_strikes_LDADD = $(UNIT_LIBS)
+# Each strike at a FIFO, and its taking, comes to the test first.
+tests_test_strikes_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=write,--wrap=read
 unit_tests += tests/test_syscalls
 tests_test_syscalls_SOURCES = tests/test_syscalls.c tests/deny.h $(variants)
 tests_test_syscalls_LDADD = $(UNIT_LIBS)

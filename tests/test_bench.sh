@@ -258,10 +258,12 @@ the_report_has_a_row_for_each_target() {
 		'four producers, one consumer' \
 		'four producers, four consumers' '1048576 bytes in place' \
 		'wake-up of a sleeper' 'awake send | `shmq-1` | 0 ' \
-		'processor used'; do
+		'processor used' 'append beside mapping, checksum, 100 bytes' \
+		'times as fast as write' 'across a roll' 'seek in' \
+		'crashed' 'round trip beside a ring'; do
 		has out "$row"
 	done
-	for file in latency throughput stream large fan wake growth; do
+	for file in latency throughput stream large fan wake growth journal; do
 		[ -s "$work/report/$file.csv" ] || fail "no $file.csv"
 	done
 }

@@ -293,7 +293,69 @@ subscribers_get_what_they_are_fast_enough_for() {
 	no_queue_is_left topic
 }
 
+an_audit_log_is_replayed() {
+	for text in login delete logout; do
+		demo audit log record "$text by alice"
+	done
+	demo audit log replay
+	sed 's/ [0-9.]* user .*: / /' "$work/out" >"$work/entries"
+	[ "$(cat "$work/entries")" = "0 login by alice
+1 delete by alice
+2 logout by alice" ] || fail "replay: $(cat "$work/out")"
+	demo audit log replay seq:1
+	[ "$(sed 's/.*: //' "$work/out")" = "delete by alice
+logout by alice" ] || fail "replay seq:1: $(cat "$work/out")"
+	demo audit log replay since:0
+	[ "$(wc -l <"$work/out")" -eq 3 ] || fail "replay since:0"
+	demo audit log replay since:9999999999
+	[ ! -s "$work/out" ] || fail "replay of the future: $(cat "$work/out")"
+	timeout 60 "$DEMO/audit" log replay seq:99 >"$work/out" 2>&1 &&
+		fail "replay of what is not there"
+	timeout 60 "$DEMO/audit" log replay seq:x >"$work/out" 2>&1 &&
+		fail "replay of no number"
+	"$SHMQ" journal verify log >"$work/out" || fail "verify: exit status $?"
+
+	# As after a crash of the machine: a copy has to be mended first.
+	cp -R "$SHMQ_DIR/log" "$SHMQ_DIR/copy"
+	demo audit copy replay
+	[ "$(wc -l <"$work/out")" -eq 3 ] || fail "replay of a copy"
+	"$SHMQ" rm log || fail "rm"
+	"$SHMQ" rm copy || fail "rm"
+	no_queue_is_left audit
+}
+
+# Two workers one after the other, the first of which dies with the third job;
+# then the journal is what a reboot would leave.
+a_work_queue_survives() {
+	demo workqueue jobs add one two crash three four
+	[ "$(grep -c ^accepted: "$work/out")" -eq 5 ] || fail "add"
+	"$DEMO/workqueue" jobs work >"$work/before" 2>&1 &
+	wait $! 2>/dev/null
+	[ $? -eq 137 ] || fail "the job did not kill its worker"
+	[ "$(cat "$work/before")" = "done: one
+done: two" ] || fail "before: $(cat "$work/before")"
+	cp -R "$SHMQ_DIR/jobs" "$SHMQ_DIR/reboot"
+	for queue in jobs reboot; do
+		demo workqueue $queue work
+		[ "$(LC_ALL=C sort "$work/out")" = "$1" ] ||
+			fail "$queue, after: $(cat "$work/out")"
+		shift
+		demo workqueue $queue add five
+		demo workqueue $queue work
+		[ "$(cat "$work/out")" = 'done: five' ] ||
+			fail "$queue, later: $(cat "$work/out")"
+		"$SHMQ" rm $queue || fail "rm"
+	done
+	no_queue_is_left workqueue
+}
+
 event_loops_print_what_is_sent
+an_audit_log_is_replayed
+a_work_queue_survives 'done again: crash
+done: four
+done: three' 'done again: crash
+done again: four
+done again: three'
 a_flight_recorder_tells_what_came_last
 subscribers_get_what_they_are_fast_enough_for
 python_prints_what_is_sent

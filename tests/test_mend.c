@@ -641,7 +641,7 @@ static void damage_is_told_and_passed(void **state)
 	must(told >= 1);
 	must_be(shmq_consumer_open(&tap, q, NULL, SHMQ_TAP), 0);
 	for (;;) {
-		while ((r = shmq_receive(tap, &msg, 1, SHMQ_NOWAIT)) == 1) {
+		while (shmq_receive(tap, &msg, 1, SHMQ_NOWAIT) == 1) {
 			must(msg.seq >= next);
 			next = msg.seq + 1;
 			seen++;

@@ -13,8 +13,10 @@
 #include <unistd.h>
 
 #include "consumer.h"
+#include "group.h"
 #include "handle.h"
 #include "lease.h"
+#include "policy.h"
 #include "producer.h"
 #include "recovery.h"
 #include "returned.h"
@@ -370,6 +372,118 @@ static void adoptions_of_the_dead_beside_compacting(void **state)
 	}
 }
 
+/* By hand: the adoption's last step but one, which decides, was the last. */
+static void adopt_all_but_say_so(struct shmq *q, uint32_t from, uint32_t to)
+{
+	struct sh_claim *old = &member_at(q->seg, from)->claims[0];
+	struct sh_claim *new = &member_at(q->seg, to)->claims[1];
+
+	store_relaxed(&new->end, load_relaxed(&old->end));
+	store_relaxed(&new->seq, load_relaxed(&old->seq));
+	store_relaxed(&new->count, (uint64_t)from << 8 << CLAIM_NUMBERS_BITS);
+	store_release(&member_at(q->seg, to)->slots, 2);
+	store_release(&new->word,
+		      claim_word(claim_pos(load_acquire(&old->word)),
+				 SH_CLAIM_ADOPTING));
+	store_release(&old->word, SH_CLAIM_NONE);
+}
+
+static void join_and_adopt(struct shmq *q)
+{
+	consumer_join(q, 0);
+	adopt_all_but_say_so(q, 0, 2);
+}
+
+/* Of an adopter, or of who made two entries one; then others do that. */
+static void adoptions_that_were_decided(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 5; i++) {
+		struct shmq *q = queue_anonymous(CAPACITY, 0);
+		struct shmq_consumer *one, *two;
+
+		send(q, 0, 2);
+		one = borrower(q, 1);
+		two = borrower(q, 1);
+		shmq_consumer_close(one);
+		shmq_consumer_close(two);
+		if (i == 4)
+			dies_after(join_and_adopt, q);
+		else
+			adopt_all_but_say_so(q, i % 2, 1 - i % 2);
+		if (i / 2)
+			shmqi_returned_compact(q->seg);
+		must(shmq_recover(q) >= 0);
+		must_come(q, 3, 3);
+		shmq_close(q);
+	}
+}
+
+/* More spans than one entry has slots for, none next to another. */
+static void two_entries_that_do_not_fit_into_one(void **state)
+{
+	struct shmq *q = queue_anonymous((uint64_t)4 * CAPACITY, 0);
+	struct shmq_consumer *c[3];
+	struct shmq_msg msg;
+	unsigned n = 0;
+
+	(void)state;
+	send(q, 0, 4 * SH_CLAIMS);
+	for (unsigned i = 0; i < 3; i++)
+		c[i] = consumer_join(q, 0);
+	for (unsigned i = 0; i < 4 * SH_CLAIMS; i++) {
+		unsigned who = i % 2 ? 2 : i / 2 % 2;
+
+		must_be(shmq_receive(c[who], &msg, 1, SHMQ_NOWAIT), 1);
+		if (who == 2)
+			must_be(shmq_release(c[2]), 0);
+	}
+	for (unsigned i = 0; i < 3; i++)
+		shmq_consumer_close(c[i]);
+	shmqi_returned_compact(q->seg);
+	c[0] = consumer_join(q, 0);
+	while (shmq_receive(c[0], &msg, 1, SHMQ_NOWAIT) == 1) {
+		must_be(msg.flags, SHMQ_REDELIVERED);
+		must_be(shmq_release(c[0]), 0);
+		n++;
+	}
+	must_be(n, 2 * SH_CLAIMS);
+	shmq_consumer_close(c[0]);
+	shmq_close(q);
+}
+
+/* One was received in place, the others by copy: the numbers are right. */
+static void compacting_keeps_policies_apart(void **state)
+{
+	struct shmq *q = queue_anonymous(CAPACITY, 0);
+	struct shmq_consumer *c[3];
+	struct shmq_msg msg;
+
+	(void)state;
+	send(q, 0, 4);
+	c[0] = borrower(q, 1);
+	must_be(shmq_setattr(q, "overwrite", "on"), 0);
+	c[1] = borrower(q, 1);
+	c[2] = borrower(q, 1);
+	must_be(shmq_receive(c[1], &msg, 1, SHMQ_NOWAIT), 1);
+	for (int i = 0; i < 3; i++)
+		shmq_consumer_close(c[i]);
+	shmqi_returned_compact(q->seg);
+	/* As whoever adopts or waits for room does first. */
+	must_be(shmqi_policy_number(q->seg, NO_GROUP), 0);
+	/* Of what is written over, each is lost once. */
+	send(q, 0, CAPACITY / 64 - 2);
+	c[0] = consumer_join(q, 0);
+	must_be(shmq_receive(c[0], &msg, 1, SHMQ_NOWAIT), 1);
+	must_be(msg.lost, 2);
+	must_be(msg.flags, SHMQ_REDELIVERED);
+	while (shmq_receive(c[0], &msg, 1, SHMQ_NOWAIT) == 1)
+		must_be(shmq_release(c[0]), 0);
+	must_be(shmq_consumer_lost(c[0]), 2);
+	shmq_consumer_close(c[0]);
+	shmq_close(q);
+}
+
 /* Each group gets its own back. */
 static void compacting_keeps_groups_apart(void **state)
 {
@@ -450,6 +564,9 @@ static void beside_one_who_was_stopped_adopting(void **state)
 	shmqi_lease_drop(other, SH_LEASE_MEMBER);
 	must_be(shmq_recv(one, &got, sizeof(got), PATIENCE_NS), sizeof(got));
 	must_be(got, 0);
+	/* Nobody has the leases any more. */
+	for (int i = 0; i < 2; i++)
+		must(!shmqi_lease_held(other, SH_LEASE_MEMBER + i));
 	/* What was copied is done with, and does not come again. */
 	shmq_consumer_close(one);
 	must_come(q, 0, 0);
@@ -509,6 +626,59 @@ static void who_has_resized_rings(void **state)
 	shmq_close(q);
 }
 
+/* It joined when messages could be longer, and finds out at its next claim. */
+static void what_was_not_too_large_before(void **state)
+{
+	static const uint64_t kinds[] = { 0, SHMQ_OVERWRITE };
+	static const char bytes[2 * CAPACITY];
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		struct shmq *q = queue_anonymous((uint64_t)16 * CAPACITY,
+						 kinds[i]);
+		struct shmq_producer *p = producer_join(q);
+
+		must_be(shmq_resize(q, CAPACITY), 0);
+		must_be(shmq_send(p, bytes, sizeof(bytes), SHMQ_NOWAIT),
+			-EMSGSIZE);
+		must_be(shmq_send(p, bytes, CAPACITY / 2, SHMQ_NOWAIT),
+			-EMSGSIZE);
+		must_be(shmq_send(p, bytes, CAPACITY / 8, SHMQ_NOWAIT), 0);
+		shmq_producer_close(p);
+		shmq_close(q);
+	}
+}
+
+/*
+ * Who switched overwriting on died before he told consumers: who waits for one
+ * that receives in place tells it.
+ */
+static void who_switched_and_told_nobody(void **state)
+{
+	struct shmq *q = queue_anonymous(CAPACITY, 0);
+	struct shmq_consumer *c = consumer_join(q, 0);
+	struct shmq_producer *p = producer_join(q);
+	int64_t end = clock_now_ns() + PATIENCE_NS;
+	uint64_t returns;
+	char got;
+
+	(void)state;
+	store_release(&q->seg->control->switches, 1);
+	while (shmq_send(p, "x", 1, SHMQ_NOWAIT) == 0)
+		;
+	returns = load_acquire(&c->group->returns);
+	while (load_acquire(&c->group->returns) == returns) {
+		must(clock_now_ns() < end);
+		must_be(shmq_send(p, "x", 1, SHMQ_NOWAIT), -EAGAIN);
+	}
+	must_be(shmq_recv(c, &got, 1, SHMQ_NOWAIT), 1);
+	for (int i = 0; i < 2 * CAPACITY / 64; i++)
+		must_be(shmq_send(p, "x", 1, SHMQ_NOWAIT), 0);
+	shmq_consumer_close(c);
+	shmq_producer_close(p);
+	shmq_close(q);
+}
+
 /* One who never waits: what a dead one held comes back in between. */
 static void the_busy_look_for_the_dead_too(void **state)
 {
@@ -543,11 +713,16 @@ int main(void)
 		TEST_IN_DIRECTORY(a_returned_entry_that_is_taken_meanwhile),
 		TEST_IN_DIRECTORY(compacting_beside_one_who_adopts),
 		TEST_IN_DIRECTORY(adoptions_of_the_dead_beside_compacting),
+		TEST_IN_DIRECTORY(adoptions_that_were_decided),
+		TEST_IN_DIRECTORY(two_entries_that_do_not_fit_into_one),
 		TEST_IN_DIRECTORY(compacting_keeps_groups_apart),
+		TEST_IN_DIRECTORY(compacting_keeps_policies_apart),
 		TEST_IN_DIRECTORY(what_was_returned_and_not_said),
 		TEST_IN_DIRECTORY(beside_one_who_was_stopped_adopting),
 		TEST_IN_DIRECTORY(full_while_somebody_resizes),
 		TEST_IN_DIRECTORY(who_has_resized_rings),
+		TEST_IN_DIRECTORY(what_was_not_too_large_before),
+		TEST_IN_DIRECTORY(who_switched_and_told_nobody),
 		TEST_IN_DIRECTORY(the_busy_look_for_the_dead_too),
 	};
 

@@ -19,6 +19,10 @@
 #define TURN_AND_TAP "a single producer turns under a tap"
 #define OVERTAKEN "an overwriting producer and a reader"
 
+#define FENCED "no membarrier, and fences are asked for"
+#define SWITCHED_OFF "overwriting is switched off"
+#define SWITCHED_AGAIN "overwriting is switched on again"
+
 const struct mutant mutants[] = {
 	{ "the claim is not announced", TWO, WEAVE_STRONG, WEAVE_DROP,
 	  "claim_announce", 3, 4, 0 },
@@ -81,6 +85,12 @@ const struct mutant mutants[] = {
 	  "look_for_lowest", 1, 3, 0 },
 	{ "a single producer turns without a fence", TURN_AND_TAP, WEAVE_WEAK,
 	  WEAVE_RELAX, "shmqi_turn_take", 0, 0, 0 },
+	{ "who rings passes no fence", FENCED, WEAVE_TSO, WEAVE_RELAX,
+	  "shmqi_bell_ring", 0, 0, 0 },
+	{ "who receives in place does not ask producers", SWITCHED_OFF,
+	  WEAVE_STRONG, WEAVE_DROP, "all_follow", 0, 0, 0 },
+	{ "who receives in place passes no fence", SWITCHED_AGAIN, WEAVE_TSO,
+	  WEAVE_RELAX, "receive_in_place", 0, 0, 0 },
 	{ "a live member's lease can be taken", TWO, WEAVE_STRONG, WEAVE_FREE,
 	  "lease_take", 0, 0, 0 },
 };

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "copies.h"
+#include "policy.h"
 #include "scenarios.h"
 #include "world.h"
 
@@ -123,17 +124,19 @@ static void idle_beside_returned(void)
 }
 
 /* If there is room. */
-static void tries_two(unsigned me)
+static void tries_one(unsigned me)
 {
 	uint64_t filler = WORLD_FILLER;
+	int r = shmq_send(world.processes[me].p, &filler, 8, SHMQ_NOWAIT);
 
-	for (int i = 0; i < 2; i++) {
-		int r = shmq_send(world.processes[me].p, &filler, 8,
-				  SHMQ_NOWAIT);
+	if (r && r != -EAGAIN)
+		weave_wrong("sending: %d", r);
+}
 
-		if (r && r != -EAGAIN)
-			weave_wrong("sending: %d", r);
-	}
+static void tries_two(unsigned me)
+{
+	tries_one(me);
+	tries_one(me);
 }
 
 /* What is held must stay what it is. */
@@ -160,6 +163,77 @@ static void reads_one(unsigned me)
 {
 	letters_receive(me, 1, SHMQ_NOWAIT);
 	letters_release(me);
+}
+
+static void copies_one(unsigned me)
+{
+	letter_copy(me, SHMQ_NOWAIT);
+}
+
+static void sends_first(unsigned me)
+{
+	letter_send(me, 0, SHMQ_FOREVER);
+}
+
+/* What it has got stays what it is until it is released. */
+static void holds_one(unsigned me)
+{
+	struct shmq_consumer *c = world.processes[me].c;
+	uint64_t words[2];
+	struct shmq_msg msg;
+
+	if (shmq_receive(c, &msg, 1, SHMQ_NOWAIT) != 1)
+		return;
+	for (int i = 0; i < 2; i++) {
+		copy_bytes(words, msg.data, sizeof(words));
+		if (words[0] != WORLD_FILLER && words[0] != ~words[1])
+			weave_wrong("what is held is written over");
+		if (msg.len == sizeof(words) && words[0] == WORLD_FILLER)
+			weave_wrong("a letter that is held is written over");
+	}
+	shmq_release(c);
+}
+
+static void switches_to(unsigned me, bool overwrite)
+{
+	int r = shmqi_policy_switch(&world.processes[me].seg, overwrite);
+
+	if (r)
+		weave_wrong("switching: %d", r);
+}
+
+static void switches_on(unsigned me)
+{
+	switches_to(me, true);
+}
+
+static void switches_off(unsigned me)
+{
+	switches_to(me, false);
+}
+
+/* Members 1 and 64 by turns: halves of two moments would name 65. */
+#define HALVES (&world.groups[1].cursor)
+
+static void looks_at_halves(unsigned me)
+{
+	uint64_t word;
+
+	(void)me;
+	if (shmqi_claim_look(HALVES, &world.members[ENTRIES - 1].claims[0], 65,
+			     &word) == CLAIM_HELD)
+		weave_wrong("a winner who was there at no moment");
+}
+
+static void moves_halves(unsigned me)
+{
+	struct cursor from = { EDGE, 7, 1 }, to = { EDGE + 64, 8, 64 };
+
+	(void)me;
+	cursor_swap(HALVES, from, to);
+	from = to;
+	to = (struct cursor){ EDGE + 128, 9, 1 };
+	cursor_swap(HALVES, from, to);
 }
 
 static void joins_and_receives(unsigned me)
@@ -472,6 +546,93 @@ static void full_and_about_to_grow(void)
 	world_rings();
 }
 
+/* The oldest letter is the next to be written over. */
+static void full_of(uint64_t flags, unsigned consumer_flags)
+{
+	world_create(flags, EDGE, 7);
+	world_producer(0);
+	world_consumer(1, consumer_flags);
+	world_send(0, 4);
+	world_fill(0, 8);
+	for (int i = 0; i < 3; i++)
+		world_fill(0, RING_MESSAGE - 16);
+	world_fill(0, RING_MESSAGE - 16 - 128);
+}
+
+/* Who dies before the call returns takes it along. */
+static void full_to_be_copied(void)
+{
+	full_of(0, 0);
+}
+
+static void full_to_be_copied_by_one(void)
+{
+	full_of(0, SHMQ_EXCLUSIVE);
+}
+
+static void full_and_overwriting(void)
+{
+	full_of(SHMQ_OVERWRITE, 0);
+	world.processes[1].c->copies->laps = 8;
+}
+
+/* It has been switched off: the producer knows, the consumer not yet. */
+static void full_and_switched_off(void)
+{
+	full_and_overwriting();
+	switches_off(SPARE);
+	tries_two(0);
+}
+
+/* Consumer 0 has the entry that the tail still names. */
+static void reused_entry(void)
+{
+	two_consumers();
+	world_producer(2);
+}
+
+static void joins_second(unsigned who)
+{
+	struct process *process = &world.processes[who];
+
+	if (shmq_consumer_open(&process->c, &process->q, SECOND_GROUP, 0))
+		weave_wrong("joining the second group");
+}
+
+/* The same of one who has come from another group, which goes on. */
+static void reused_entry_of_a_group(void)
+{
+	struct shmq_consumer **other = &world.processes[2].c;
+	struct shmq_msg msg;
+
+	two_consumers();
+	makes_group(SPARE);
+	shmq_consumer_close(world.processes[0].c);
+	joins_second(2);
+	shmq_receive(*other, &msg, 1, SHMQ_NOWAIT);
+	shmq_release(*other);
+	shmq_consumer_close(*other);
+	world_consumer(0, 0);
+	joins_second(2);
+}
+
+/* In a group of its own: not in the books. */
+static void polls_aside(unsigned me)
+{
+	struct shmq_msg msg;
+
+	if (shmq_receive(world.processes[me].c, &msg, 1, SHMQ_NOWAIT) == 1)
+		shmq_release(world.processes[me].c);
+}
+
+static void two_halves(void)
+{
+	world_create(0, EDGE, 7);
+	cursor_init(HALVES, (struct cursor){ EDGE, 7, 1 });
+	store_relaxed(&world.members[ENTRIES - 1].claims[0].word,
+		      claim_word(EDGE - 64, SH_CLAIM_ANNOUNCED));
+}
+
 /* Nobody receives: only another ring makes room. */
 static void full_without_consumers(void)
 {
@@ -525,11 +686,30 @@ static void no_membarrier(void)
 	both_single();
 }
 
+static void asked_for_fences(void)
+{
+	no_membarrier();
+	store_relaxed(&world.control.recv.at.lo, SH_BELL_FENCED);
+	store_relaxed(&world.control.send.at.lo, SH_BELL_FENCED);
+}
+
+/* Then wakers see who sleeps, although they cannot be reached. */
+static void idle_with_fences(void)
+{
+	world.no_membarrier = false;
+	world_idle();
+	world.no_membarrier = true;
+}
+
 /* --------------------------------------------------------------- the table */
 
 #define QUICK                                                                  \
 	{                                                                      \
 		.switches = 2, .deaths = 1, .late = 1, .seconds = 0.4          \
+	}
+#define QUICK_SHORT                                                            \
+	{                                                                      \
+		.switches = 2, .deaths = 1, .late = 1, .seconds = 0.2          \
 	}
 /* Where it takes two switches and many steps. */
 #define QUICK_LONG                                                             \
@@ -805,6 +985,78 @@ const struct scenario scenarios[] = {
 	  world_idle,
 	  world_check,
 	  QUICK,
+	  FULL },
+	{ "no membarrier, and fences are asked for",
+	  2,
+	  asked_for_fences,
+	  { sends_one, receives_one },
+	  idle_with_fences,
+	  world_check,
+	  QUICK,
+	  FULL },
+	{ "a cursor of two moments",
+	  2,
+	  two_halves,
+	  { looks_at_halves, moves_halves },
+	  world_idle,
+	  world_check,
+	  QUICK,
+	  FULL },
+	{ "an entry that has changed hands",
+	  3,
+	  reused_entry,
+	  { polls_two, polls_two, sends_first },
+	  world_idle,
+	  world_check,
+	  QUICK_SHORT,
+	  FULL },
+	{ "an entry that has changed its group",
+	  3,
+	  reused_entry_of_a_group,
+	  { polls_two, polls_two, polls_aside },
+	  world_idle,
+	  world_check,
+	  QUICK_SHORT,
+	  FULL },
+	{ "full, and the oldest is copied",
+	  2,
+	  full_to_be_copied,
+	  { tries_two, copies_one },
+	  world_idle,
+	  check_overwritten,
+	  QUICK_SHORT,
+	  FULL },
+	{ "full, and the oldest is copied by a serial consumer",
+	  2,
+	  full_to_be_copied_by_one,
+	  { tries_two, copies_one },
+	  world_idle,
+	  check_overwritten,
+	  QUICK_SHORT,
+	  FULL },
+	{ "overwriting is switched on",
+	  3,
+	  full_to_be_copied,
+	  { tries_one, holds_one, switches_on },
+	  world_idle,
+	  check_overwritten,
+	  QUICK_SHORT,
+	  FULL },
+	{ "overwriting is switched off",
+	  3,
+	  full_and_overwriting,
+	  { tries_one, holds_one, switches_off },
+	  world_idle,
+	  check_overwritten,
+	  QUICK_SHORT,
+	  FULL },
+	{ "overwriting is switched on again",
+	  3,
+	  full_and_switched_off,
+	  { tries_one, holds_one, switches_on },
+	  world_idle,
+	  check_overwritten,
+	  QUICK_SHORT,
 	  FULL },
 };
 const unsigned n_scenarios = sizeof(scenarios) / sizeof(scenarios[0]);

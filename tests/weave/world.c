@@ -246,6 +246,27 @@ int letters_receive(unsigned who, unsigned max, int64_t timeout_ns)
 	return n;
 }
 
+int letter_copy(unsigned who, int64_t timeout_ns)
+{
+	struct process *me = &world.processes[who];
+	uint64_t words[RING_MESSAGE / 8];
+	struct shmq_msg msg = { .data = words };
+	uint8_t held = me->holds;
+	ssize_t n = shmq_recv(me->c, words, sizeof(words), timeout_ns);
+
+	if (n < 0 && n != -EAGAIN && n != -ETIMEDOUT)
+		weave_wrong("receiving: %s", strerror((int)-n));
+	if (n < 0)
+		return (int)n;
+	msg.len = (size_t)n;
+	note(who, &msg);
+	for (unsigned i = 0; i < LETTERS; i++)
+		if ((me->holds & ~held) >> i & 1)
+			world.letters[i].done = world.letters[i].let_go = 1;
+	me->holds = held;
+	return 1;
+}
+
 /* ------------------------------------------------------------------- checks */
 
 static void must_sleep_rightly(unsigned who)
@@ -341,6 +362,19 @@ static void leave(unsigned who)
 	me->p = NULL;
 }
 
+/* Of those who are through with their calls: what was not won is not claimed. */
+static void must_claim_nothing(unsigned who)
+{
+	const struct process *me = &world.processes[who];
+	struct sh_member *member = me->p ? me->p->ep.member :
+				   me->c ? me->c->ep.member :
+					   NULL;
+
+	if (member && claim_state(load_relaxed(&member->claims[0].word)) >=
+			      SH_CLAIM_ANNOUNCED)
+		weave_wrong("participant %u leaves an announcement", who);
+}
+
 /* Of a group that was made on the way: whatever it holds is whole, to the end. */
 static void drain_second(void)
 {
@@ -386,9 +420,12 @@ void world_check(void)
 	for (unsigned i = 0; i < WEAVE_PARTICIPANTS; i++)
 		if (weave_asleep(i))
 			must_sleep_rightly(i);
-	for (unsigned i = 0; i < WEAVE_PARTICIPANTS; i++)
-		if (!weave_dead(i))
-			leave(i);
+	for (unsigned i = 0; i < WEAVE_PARTICIPANTS; i++) {
+		if (weave_dead(i))
+			continue;
+		must_claim_nothing(i);
+		leave(i);
+	}
 	r = shmq_recover(&world.processes[SPARE].q);
 	if (r < 0)
 		weave_wrong("recovering: %s", strerror(-r));

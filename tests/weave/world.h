@@ -97,6 +97,9 @@ void letter_send(unsigned who, unsigned letter, int64_t timeout_ns);
 /* Receive up to max; keep the books. How many, or an error. */
 int letters_receive(unsigned who, unsigned max, int64_t timeout_ns);
 
+/* The same of one, copied: it is done with at once. 1, or an error. */
+int letter_copy(unsigned who, int64_t timeout_ns);
+
 void letters_release(unsigned who);
 
 /* Who sleeps has nothing to do. */
