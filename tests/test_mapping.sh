@@ -17,8 +17,9 @@ case ${CFLAGS:-} in
 	;;
 esac
 
-# Where it is built is more likely a disk than where temporary files are.
-dir=$(mktemp -d "$top_builddir/mapping.XXXXXX") || exit 1
+# Where it is built is more likely a disk than where temporary files are. If
+# this is killed, git does not take the directory for a part of the project.
+dir=$(mktemp -d "$top_builddir/build-mapping.XXXXXX") || exit 1
 files=$dir/files
 mkdir "$files" || exit 1
 trap 'rm -rf "$dir"' EXIT
