@@ -16,6 +16,7 @@
 #include "error.h"
 #include "index.h"
 #include "journal.h"
+#include "seal.h"
 
 void shmqi_index_name(char name[INDEX_NAME], uint64_t number)
 {
@@ -135,36 +136,41 @@ static struct sh_index *read_index(const struct segment *seg, uint64_t number)
 	return all;
 }
 
+/* What is looked for in an index. */
+struct look {
+	const struct scan *scan;
+	uint64_t value;
+	bool by_time;
+	bool believes; /* entries, without the record: its page stays where it is */
+};
+
 /* Is the entry true, and what it says before what is looked for? */
-static bool is_before(const struct scan *scan, const struct sh_index *entry,
-		      uint64_t window,
-		      bool (*before)(const struct found *, struct cursor,
-				     uint64_t),
-		      uint64_t value, bool *known)
+static bool is_before(const struct look *l, const struct sh_index *entry,
+		      uint64_t window, bool *known)
 {
 	struct cursor at = { entry->pos, entry->seq, SH_NOBODY };
 	struct found found;
 
-	*known = plausible(scan->seg, entry, scan->ring.number, window) &&
-		 shmqi_scan_read(scan, at, &found);
-	return *known && before(&found, at, value);
+	*known = plausible(l->scan->seg, entry, l->scan->ring.number, window) &&
+		 (l->believes || shmqi_scan_read(l->scan, at, &found));
+	if (!*known)
+		return false;
+	return l->by_time ? shmqi_seal_time(&found) < l->value :
+			    at.seq <= l->value;
 }
 
-void shmqi_index_look(struct scan *scan, struct cursor *place,
-		      bool (*before)(const struct found *found,
-				     struct cursor at, uint64_t value),
-		      uint64_t value)
+static void halve(const struct look *l, const struct sh_index *all,
+		  struct cursor *place)
 {
 	uint64_t left = 0, right = INDEX_WINDOWS;
-	struct sh_index *all = read_index(scan->seg, scan->ring.number);
 
-	while (all && left < right) {
+	while (left < right) {
 		uint64_t middle = left + (right - left) / 2, i = middle;
 		bool known = false, is = false;
 
 		/* Some are missing: the next that is there. */
 		for (; i < right && !known; i++)
-			is = is_before(scan, &all[i], i, before, value, &known);
+			is = is_before(l, &all[i], i, &known);
 		if (is) {
 			*place = (struct cursor){ all[i - 1].pos,
 						  all[i - 1].seq, SH_NOBODY };
@@ -172,6 +178,25 @@ void shmqi_index_look(struct scan *scan, struct cursor *place,
 		} else {
 			right = middle;
 		}
+	}
+}
+
+void shmqi_index_look(const struct scan *scan, struct cursor *place,
+		      bool by_time, uint64_t value)
+{
+	struct look l = { scan, value, by_time, !by_time };
+	struct sh_index *all = read_index(scan->seg, scan->ring.number);
+	const struct cursor first = *place;
+	struct found found;
+
+	if (!all)
+		return;
+	halve(&l, all, place);
+	if (l.believes && place->pos != first.pos &&
+	    !shmqi_scan_read(scan, *place, &found)) {
+		*place = first;
+		l.believes = false;
+		halve(&l, all, place);
 	}
 	free(all);
 }

@@ -24,13 +24,11 @@ void shmqi_index_close(struct segment *seg);
 
 /*
  * Let *place, which is the beginning of the scan's segment, be the last place
- * that is known, such that before(the record there) says that it comes before
- * what is looked for.
+ * that is known to have no higher number than value; or, by time, to be of
+ * before it.
  */
-void shmqi_index_look(struct scan *scan, struct cursor *place,
-		      bool (*before)(const struct found *found,
-				     struct cursor at, uint64_t value),
-		      uint64_t value);
+void shmqi_index_look(const struct scan *scan, struct cursor *place,
+		      bool by_time, uint64_t value);
 
 /* It goes with its segment. */
 void shmqi_index_remove(const struct segment *seg, uint64_t number);

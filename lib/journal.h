@@ -49,6 +49,13 @@ struct journal {
 
 	int index_fd; /* -1: none */
 	uint64_t index_number;
+
+	/* What first records say never changes: seek.c. */
+	struct {
+		uint64_t known; /* number of the segment, and 1; 0: none */
+		uint64_t seq;
+		uint64_t time_ns;
+	} firsts[64];
 };
 
 /* No lock is needed. */

@@ -40,19 +40,37 @@ static bool before_time(const struct found *found, struct cursor at,
 	return found->flags & SH_RECORD_SKIP || shmqi_seal_time(found) < value;
 }
 
-/* For halving: a record that is skipped has its time, too. */
-static bool sent_before(const struct found *found, struct cursor at,
-			uint64_t value)
-{
-	(void)at;
-	return shmqi_seal_time(found) < value;
-}
-
 static bool begins_before(const struct target *t, struct cursor first,
 			  uint64_t time)
 {
 	return t->where == SHMQ_SEEK_SEQ ? first.seq <= t->value :
 					   time < t->value;
+}
+
+/* As shmqi_scan_first(), of those that were looked at before without a look. */
+static bool first_of(struct segment *seg, uint64_t number, struct cursor *first,
+		     uint64_t *time)
+{
+	struct journal *j = seg->journal;
+	unsigned k = number % (sizeof(j->firsts) / sizeof(j->firsts[0]));
+	bool known;
+
+	*first = (struct cursor){ number * seg->geo.capacity, 0, SH_NOBODY };
+	pthread_mutex_lock(&seg->lock);
+	known = j->firsts[k].known == number + 1;
+	first->seq = j->firsts[k].seq;
+	*time = j->firsts[k].time_ns;
+	pthread_mutex_unlock(&seg->lock);
+	if (known)
+		return true;
+	if (!shmqi_scan_first(seg, number, first, time))
+		return false;
+	pthread_mutex_lock(&seg->lock);
+	j->firsts[k].known = number + 1;
+	j->firsts[k].seq = first->seq;
+	j->firsts[k].time_ns = *time;
+	pthread_mutex_unlock(&seg->lock);
+	return true;
 }
 
 /* The last segment that begins before what is looked for, or the first. */
@@ -72,7 +90,7 @@ static int find_segment(struct segment *seg, const struct target *t,
 	while (!r && left < right) {
 		uint64_t middle = left + (right - left + 1) / 2;
 
-		if (shmqi_scan_first(seg, middle, &first, &time) &&
+		if (first_of(seg, middle, &first, &time) &&
 		    begins_before(t, first, time)) {
 			*place = first;
 			left = middle;
@@ -102,45 +120,40 @@ static int walk(struct scan *scan, const struct target *t, struct cursor *at)
 	}
 }
 
-static int find_once(struct segment *seg, const struct target *t,
+static int find_once(struct scan *scan, const struct target *t,
 		     struct cursor *at)
 {
+	struct segment *seg = scan->seg;
 	struct cursor known;
-	struct scan scan;
 	int r = find_segment(seg, t, at);
 
+	if (!r)
+		r = shmqi_scan_to(scan, at->pos);
 	if (r)
 		return r;
-	shmqi_scan_begin(&scan, seg);
-	r = shmqi_scan_to(&scan, at->pos);
-	if (!r)
-		shmqi_index_look(&scan, at,
-				 t->where == SHMQ_SEEK_SEQ ? before_seq :
-							     sent_before,
-				 t->value);
+	shmqi_index_look(scan, at, t->where == SHMQ_SEEK_TIME, t->value);
 	known = *at;
-	if (!r)
-		r = walk(&scan, t, at);
-	shmqi_scan_end(&scan);
+	r = walk(scan, t, at);
 	if (!r && seg->writable &&
 	    at->pos - known.pos > 4 * seg->journal->window)
 		shmqi_index_build(seg, journal_number(seg, known.pos));
 	return r;
 }
 
-static int find(struct segment *seg, const struct target *t, struct cursor *at)
+static int find(struct scan *scan, const struct target *t, struct cursor *at)
 {
 	int r = -ESTALE;
 
 	/* Segments may be removed while we look. */
 	for (int i = 0; r == -ESTALE && i < LOOKS; i++)
-		r = find_once(seg, t, at);
+		r = find_once(scan, t, at);
 	return r;
 }
 
-static int find_place(struct segment *seg, const struct target *t,
+static int find_place(struct scan *scan, const struct target *t,
 		      struct cursor *at)
 {
+	struct segment *seg = scan->seg;
 	struct cursor tail;
 	int r = 0;
 
@@ -161,7 +174,7 @@ static int find_place(struct segment *seg, const struct target *t,
 			return -ERANGE;
 		/* fall through */
 	default:
-		r = views_error(find(seg, t, at));
+		r = views_error(find(scan, t, at));
 		/* Nothing there, because it is being sent. */
 		if (!r && t->where == SHMQ_SEEK_SEQ && t->value >= tail.seq)
 			*at = tail;
@@ -201,17 +214,22 @@ int shmq_seek(struct shmq_consumer *c, unsigned where, uint64_t value)
 {
 	KEEP_ERRNO;
 	const struct target target = { where, value };
+	struct scan scan;
 	struct cursor to;
 	int r = check(c, where);
 
-	if (!r)
-		r = find_place(c->ep.seg, &target, &to);
 	if (r)
 		return r;
-	if (is_tap(c))
-		c->copies->at = to;
-	else
-		move_serial(c, to);
-	r = shmqi_consumer_follow(c);
+	shmqi_scan_begin(&scan, c->ep.seg);
+	r = find_place(&scan, &target, &to);
+	if (!r) {
+		if (is_tap(c))
+			c->copies->at = to;
+		else
+			move_serial(c, to);
+		r = shmqi_consumer_follow(c);
+	}
+	/* Not before: now the segment is mapped for the consumer, too. */
+	shmqi_scan_end(&scan);
 	return r < 0 ? r : 0;
 }
