@@ -26,7 +26,7 @@
 #define SEGMENT 65536
 #define LEN 1000
 #define IN_SEGMENT 60 /* messages of that length */
-#define DEATHS 10
+#define DEATHS 6
 #define BATCH 70
 
 /* What the messages of each say who sent them. */
