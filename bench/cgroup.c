@@ -84,7 +84,8 @@ static bool parse_mount(char *line, char **where, char **type, char **options)
 	for (int i = 0; word && i < 5; i++)
 		*where = strsep(&word, " ");
 	*type = strsep(&rest, " ");
-	strsep(&rest, " ");
+	/* What was mounted. */
+	(void)!strsep(&rest, " ");
 	*options = strsep(&rest, "\n");
 	return word && *type && *options;
 }

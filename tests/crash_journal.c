@@ -289,10 +289,11 @@ static void see(struct seen *seen, const struct shmq_msg *msg)
 	} else if (id >= ACTOR) {
 		must_be(id, ACTOR + seen->actor);
 		seen->actor++;
-	} else {
-		must(id < sizeof(seen->prepared));
+	} else if (id < sizeof(seen->prepared)) {
 		must(!seen->prepared[id] || msg->flags & SHMQ_REDELIVERED);
 		seen->prepared[id] = 1;
+	} else {
+		must(!"sent by nobody");
 	}
 }
 
