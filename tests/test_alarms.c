@@ -402,9 +402,13 @@ static void what_keeps_awake(void **state)
 /* One of them may have to look by itself, the last one need not. */
 static void a_wait_for_many_is_as_short_as_any(void **state)
 {
-	struct hall hall = hall_open();
+	struct hall hall;
 
 	(void)state;
+	/* An emulator may not know futex_waitv: then chimes are polled. */
+	if (!shmqi_bells_many())
+		skip();
+	hall = hall_open();
 	for (unsigned i = 0; i < BELLS; i++) {
 		struct shmq_consumer *peer = consumer_join(hall.q[i], 0);
 
