@@ -65,5 +65,9 @@ EXTRA_DIST += \
 	doc/DESIGN.md \
 	doc/LAYOUT.md \
 	doc/MAPPING.md \
+	doc/plots/growth.svg \
+	doc/plots/journal.svg \
+	doc/plots/latency.svg \
+	doc/plots/throughput.svg \
 	doc/ORDERING.md \
 	doc/TESTING.md
