@@ -368,6 +368,7 @@ static void set_control(struct mending *m)
 	struct segment *seg = m->seg;
 	struct sh_control *control = seg->control;
 	uint64_t tail = cursor_pos(&control->tail);
+	uint64_t last = journal_number(seg, m->end.pos);
 
 	store_relaxed(&control->mended_pos, m->end.pos);
 	store_relaxed(&control->mended_bytes,
@@ -387,7 +388,8 @@ static void set_control(struct mending *m)
 		store_relaxed(&control->attributes, 0);
 		shmqi_attributes_format(&seg->geo, control);
 	}
-	store_relaxed(&control->ring, journal_number(seg, m->end.pos));
+	/* If it ends with the last file, the next one is not there yet. */
+	store_relaxed(&control->ring, last < m->highest ? last : m->highest);
 	store_relaxed(&control->oldest, m->lowest);
 	store_relaxed(&control->synced.lo, m->end.pos);
 	store_relaxed(&control->synced.hi, m->end.seq);
