@@ -192,6 +192,34 @@ static void a_copy_has_everything_and_says_so(void **state)
 	shmq_close(q);
 }
 
+/* Its last segment was never named on the disk: it ends with the one before. */
+static void the_end_of_a_segment_is_an_end(void **state)
+{
+	struct shmq *q = journal_create();
+	struct shmq_consumer *c;
+	uint64_t last, n = 0;
+	char buf[8000];
+	ssize_t r;
+
+	(void)state;
+	send_numbers(q, 0, 10 * FEW);
+	last = info_of(q).segments - 1;
+	must(last >= 1);
+	copy_journal("j", "copy");
+	shmq_close(q);
+	must_be(unlink(path_of("copy", segment_name(last))), 0);
+	q = queue_open("copy");
+	must_be(info_of(q).segments, last);
+	c = consumer_join(q, 0);
+	while ((r = shmq_recv(c, buf, sizeof(buf), SHMQ_NOWAIT)) >= 0)
+		n++;
+	must_be(r, -EAGAIN);
+	must(n > FEW);
+	shmq_consumer_close(c);
+	must_go_on(q, info_of(q).next_seq);
+	shmq_close(q);
+}
+
 /* Where each message of the journal is. */
 struct place {
 	uint64_t pos;
@@ -665,6 +693,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST_IN_DIRECTORY(a_copy_has_everything_and_says_so),
+		TEST_IN_DIRECTORY(the_end_of_a_segment_is_an_end),
 		TEST_IN_DIRECTORY(the_torn_end_is_cut),
 		TEST_IN_DIRECTORY(a_payload_is_checked),
 		TEST_IN_DIRECTORY(a_stale_or_scribbled_control_file_is_mended),
