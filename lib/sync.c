@@ -118,6 +118,17 @@ static int look_at_claim(struct segment *seg, struct cursor at)
 
 /* ------------------------------------------------------------------ syncing */
 
+/* The disk has refused something: errno says what. */
+static int refused(struct segment *seg)
+{
+	int r = -errno;
+
+	/* Relaxed: for who comes later. */
+	store_relaxed(&seg->control->sync_failed, 1);
+	return r;
+}
+
+/* What keeps us from opening it says nothing of what is in it. */
 static int sync_one(struct segment *seg, uint64_t number)
 {
 	int fd = shmqi_segfile_open(seg, number, true), r = 0;
@@ -129,7 +140,7 @@ static int sync_one(struct segment *seg, uint64_t number)
 			       0 :
 			       fd;
 	if (fdatasync(fd) < 0)
-		r = -errno;
+		r = refused(seg);
 	close(fd);
 	return r;
 }
@@ -147,7 +158,7 @@ static int sync_files(struct segment *seg, uint64_t from, uint64_t to)
 		named &= k == journal_number(seg, from);
 	}
 	if (!r && !named && fsync(seg->journal->dir) < 0)
-		r = -errno;
+		r = refused(seg);
 	return r;
 }
 
@@ -179,10 +190,8 @@ static int lead(struct segment *seg, uint64_t pos)
 		return r == -ESTALE ? 1 : r;
 	if (to.pos > from.pos) {
 		r = sync_files(seg, from.pos, to.pos);
-		if (r) {
-			store_relaxed(&seg->control->sync_failed, 1);
+		if (r)
 			return r;
-		}
 		raise_synced(seg, to);
 	}
 	if (to.pos >= pos)

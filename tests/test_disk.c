@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "support.h"
@@ -190,6 +191,30 @@ static void what_the_disk_refused_is_never_called_durable(void **state)
 	shmq_close(q);
 }
 
+/* A process that can open no more files has not seen the disk refuse anything. */
+static void who_cannot_open_a_segment_spoils_nothing(void **state)
+{
+	struct shmq *q = journal_create(SHMQ_DURABLE_NONE);
+	struct shmq_producer *p = producer_join(q);
+	struct shmq_consumer *c = consumer_join(q, SHMQ_EXCLUSIVE);
+	struct rlimit limit, none;
+	struct shmq_msg msg;
+
+	(void)state;
+	/* It keeps the segment mapped. */
+	must_be(shmq_send(p, "a", 1, SHMQ_NOWAIT), 0);
+	must_be(shmq_receive(c, &msg, 1, PATIENCE_NS), 1);
+	must_be(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none = (struct rlimit){ 0, limit.rlim_max };
+	must_be(setrlimit(RLIMIT_NOFILE, &none), 0);
+	must_be(shmq_sync(q, SHMQ_NOWAIT), -EMFILE);
+	must_be(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	must_be(shmq_sync(q, SHMQ_NOWAIT), 0);
+	shmq_consumer_close(c);
+	shmq_producer_close(p);
+	shmq_close(q);
+}
+
 static void only_a_journal_is_synced(void **state)
 {
 	struct shmq *q = queue_create("plain", 4096, 0), *look;
@@ -216,6 +241,7 @@ int main(void)
 		TEST_IN_DIRECTORY(a_dead_sender_holds_up_no_sync),
 		TEST_IN_DIRECTORY(
 			what_the_disk_refused_is_never_called_durable),
+		TEST_IN_DIRECTORY(who_cannot_open_a_segment_spoils_nothing),
 		TEST_IN_DIRECTORY(only_a_journal_is_synced),
 	};
 
