@@ -304,9 +304,8 @@ static bool lowest_slot(const struct segment *seg, uint32_t index,
 
 /*
  * The lowest span of its group, in place or not as it wants it, from position
- * from on, or an entry without any,
- * which only wants to be freed. What others change meanwhile is noticed under
- * the lease.
+ * from on, or an entry without any, which only wants to be freed. What others
+ * change meanwhile is noticed under the lease.
  */
 static bool lowest_returned(const struct segment *seg, const struct adoption *a,
 			    uint64_t from, struct found_slot *lowest)
