@@ -35,6 +35,7 @@ if HAVE_CMOCKA
 # What the programs share: child processes and directories, message contents,
 # the kinds of queue, the books of the kill test.
 support = tests/support.c tests/support.h tests/processes.c
+moment = tests/moment.c tests/moment.h $(support)
 variants = $(support) tests/pattern.c tests/pattern.h \
 	tests/variants.c tests/variants.h
 
@@ -65,6 +66,10 @@ unit_tests += tests/race_resize
 tests_race_resize_SOURCES = tests/race_resize.c \
 	tests/pattern.c tests/pattern.h $(support)
 tests_race_resize_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_adoptions
+tests_test_adoptions_SOURCES = tests/test_adoptions.c $(moment)
+tests_test_adoptions_LDADD = $(UNIT_LIBS)
+tests_test_adoptions_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=fcntl
 unit_tests += tests/test_alarms
 tests_test_alarms_SOURCES = tests/test_alarms.c $(support)
 tests_test_alarms_LDADD = $(UNIT_LIBS)
@@ -186,7 +191,7 @@ unit_tests += tests/test_messages
 tests_test_messages_SOURCES = tests/test_messages.c $(variants)
 tests_test_messages_LDADD = $(UNIT_LIBS)
 unit_tests += tests/test_moments
-tests_test_moments_SOURCES = tests/test_moments.c $(support)
+tests_test_moments_SOURCES = tests/test_moments.c $(moment)
 tests_test_moments_LDADD = $(UNIT_LIBS)
 # Every lease that the library takes comes to the test first.
 tests_test_moments_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=fcntl
