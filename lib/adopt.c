@@ -67,9 +67,10 @@ static int64_t adopt_spans(struct shmq_consumer *c, const struct wanted *w,
 		if (r <= 0)
 			return n ? n : r ? r : -EAGAIN;
 		c->kept_end = UINT64_MAX;
-		shmqi_views_keep(&c->ep, a->rings, a->pos);
-		if (w->msgs)
+		if (w->msgs) {
+			shmqi_views_keep(&c->ep, a->rings, a->pos);
 			c->slots = a->slots;
+		}
 		m = hand_out(w, a, (unsigned)n);
 		if (m == -EAGAIN && !w->msgs)
 			claim_done(&c->claims[--a->slots]);
@@ -107,12 +108,6 @@ int64_t shmqi_consumer_adopt(struct shmq_consumer *c, const struct wanted *w)
 	adoption.slots = c->slots;
 	pthread_mutex_lock(&seg->lock);
 	n = views_error(shmqi_views_get(seg, false, &rings));
-	/* What it adopts is to be in a segment that it uses: see used(). */
-	if (!n && seg->journal)
-		n = shmqi_consumer_follow_locked(
-			c, c->serial ? c->pos : cursor_pos(&c->group->cursor));
-	if (n > 0)
-		n = 0;
 	if (!n) {
 		n = adopt_spans(c, w, &adoption);
 		shmqi_views_let(seg);

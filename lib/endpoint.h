@@ -27,10 +27,12 @@ struct endpoint {
 	uint32_t group;
 	bool alone;
 	bool copies; /* reads in any ring that it has kept */
-	/* In the table of rings: the one it uses, and the lowest where it may
-	 * have messages on loan. views.c */
+	/* In the table of rings: the one it uses, and the lowest and, if it
+	 * has adopted ahead of that, the highest where it may have messages on
+	 * loan. views.c */
 	uint64_t ring;
 	uint64_t keeps;
+	uint64_t keeps_to;
 	struct endpoint *next_reader; /* of segment.readers */
 	struct segment *seg;
 	struct sh_member *member;

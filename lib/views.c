@@ -214,7 +214,8 @@ static bool used(const struct segment *seg, uint64_t number)
 	for (uint32_t i = 0; i < seg->geo.member_entries; i++) {
 		const struct endpoint *ep = seg->endpoints[i];
 
-		if (ep && ep->keeps <= number && number <= ep->ring)
+		if (ep && ep->keeps <= number &&
+		    (number <= ep->ring || number <= ep->keeps_to))
 			return true;
 	}
 	return false;
@@ -303,6 +304,8 @@ int shmqi_views_enter(struct endpoint *ep, uint64_t pos, bool on_loan,
 		}
 	}
 	ep->ring = ring->number;
+	if (!on_loan)
+		ep->keeps_to = ep->ring;
 	if (!on_loan || ep->keeps > ep->ring)
 		ep->keeps = ep->ring;
 	shmqi_views_let(ep->seg);
@@ -317,6 +320,8 @@ void shmqi_views_keep(struct endpoint *ep, const struct rings *rings,
 
 	if (number < ep->keeps)
 		ep->keeps = number;
+	if (number > ep->keeps_to)
+		ep->keeps_to = number;
 }
 
 void shmqi_views_add_reader(struct endpoint *ep)

@@ -18,6 +18,8 @@
 #include "recovery.h"
 
 #define CAPACITY 4096
+#define SEGMENT 65536
+#define PARTS 8 /* messages that fit into a segment */
 
 /* A winner that had not got to say so. */
 static void reserve_unsaid(struct shmq *q)
@@ -245,6 +247,68 @@ static void the_busy_look_for_the_dead_too(void **state)
 	shmq_close(q);
 }
 
+static void receive_and_release(struct shmq_consumer *c, unsigned n)
+{
+	struct shmq_msg msg;
+
+	while (n--) {
+		must_be(shmq_receive(c, &msg, 1, SHMQ_NOWAIT), 1);
+		must_be(shmq_release(c), 0);
+	}
+}
+
+static void send_parts_of_segments(struct shmq *q, unsigned n)
+{
+	static const char bytes[SEGMENT / PARTS - 1024];
+	struct shmq_producer *p = producer_join(q);
+
+	while (n--)
+		must_be(shmq_send(p, bytes, sizeof(bytes), SHMQ_NOWAIT), 0);
+	shmq_producer_close(p);
+}
+
+/* The stream goes on by segments, and one message of the third comes back. */
+static void be_far_ahead(struct shmq *q)
+{
+	struct shmq_consumer *c;
+	struct shmq_msg msg;
+
+	send_parts_of_segments(q, 6 * PARTS);
+	c = consumer_join(q, 0);
+	receive_and_release(c, 2 * PARTS + 1);
+	must_be(shmq_receive(c, &msg, 1, SHMQ_NOWAIT), 1);
+	shmq_consumer_close(c);
+}
+
+/* What one adopts is far ahead of where it looked a moment ago. */
+static void adopting_segments_ahead(void **state)
+{
+	struct shmq_attr attr = SHMQ_ATTR_INIT;
+	struct shmq_consumer *c, *gone;
+	struct shmq_msg msg;
+	struct shmq *q;
+
+	(void)state;
+	attr.flags = SHMQ_JOURNAL;
+	attr.segment_bytes = SEGMENT;
+	must_be(shmq_open(&q, "far", SHMQ_CREATE, 0600, &attr), 0);
+	send_parts_of_segments(q, 2);
+	c = consumer_join(q, 0);
+	gone = borrower(q, 1);
+	shmq_consumer_close(gone);
+	moment_begin(q, SH_LEASE_MEMBER + 1, be_far_ahead);
+	must_be(shmq_receive(c, &msg, 1, SHMQ_NOWAIT), 1);
+	moment_end();
+	must_be(msg.flags, SHMQ_REDELIVERED);
+	must(msg.seq >= 2 * PARTS);
+	/* It is there as long as it is on loan. */
+	must_be(((const char *)msg.data)[msg.len - 1], 0);
+	must_be(shmq_release(c), 0);
+	shmq_consumer_close(c);
+	shmq_close(q);
+	must_be(shmq_unlink("far"), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -257,6 +321,7 @@ int main(void)
 		TEST_IN_DIRECTORY(what_was_not_too_large_before),
 		TEST_IN_DIRECTORY(who_switched_and_told_nobody),
 		TEST_IN_DIRECTORY(the_busy_look_for_the_dead_too),
+		TEST_IN_DIRECTORY(adopting_segments_ahead),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
