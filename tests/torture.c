@@ -58,8 +58,13 @@ static void reap(void)
 
 		while (i < KINDS && !arena_reap(&arenas[i], pid))
 			i++;
-		if (status)
-			give_up("a player has failed", i < KINDS ? i : 0);
+		if (!status)
+			continue;
+		printf("torture: process %d ended with status %#x\n", (int)pid,
+		       (unsigned)status);
+		give_up(i < KINDS ? "a player has failed" :
+				    "a player's child has failed",
+			i < KINDS ? i : 0);
 	}
 }
 
