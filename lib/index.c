@@ -11,8 +11,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <bsd/stdlib.h>
-
 #include "error.h"
 #include "index.h"
 #include "journal.h"
@@ -80,6 +78,24 @@ static int open_index(const struct segment *seg, const char *name, int flags)
 	return fd;
 }
 
+void shmqi_index_remove(const struct segment *seg, uint64_t number)
+{
+	char name[INDEX_NAME];
+
+	shmqi_index_name(name, number);
+	unlinkat(seg->journal->dir, name, 0);
+}
+
+/*
+ * Who removes a segment has said so before: either he finds what has been
+ * created just now, or it is seen here that he is through.
+ */
+static void remove_if_gone(const struct segment *seg, uint64_t number)
+{
+	if (shmqi_journal_gone(seg, number * seg->geo.capacity))
+		shmqi_index_remove(seg, number);
+}
+
 void shmqi_index_close(struct segment *seg)
 {
 	if (seg->journal->index_fd >= 0)
@@ -99,20 +115,13 @@ void shmqi_index_note(struct segment *seg, struct cursor place)
 		shmqi_index_name(name, number);
 		j->index_fd = open_index(seg, name, O_CREAT | O_WRONLY);
 		j->index_number = number;
+		remove_if_gone(seg, number);
 	}
 	/* On a full disk, say, it is missing. */
 	if (j->index_fd >= 0)
 		(void)!pwrite(j->index_fd, &entry, sizeof(entry),
 			      (off_t)(window_number(seg, place.pos) *
 				      sizeof(entry)));
-}
-
-void shmqi_index_remove(const struct segment *seg, uint64_t number)
-{
-	char name[INDEX_NAME];
-
-	shmqi_index_name(name, number);
-	unlinkat(seg->journal->dir, name, 0);
 }
 
 /* ------------------------------------------------------------------ reading */
@@ -221,31 +230,35 @@ static void gather(const struct scan *scan, struct cursor at,
 	}
 }
 
-/* Under another name first, so that nobody reads half of it. */
-static int put_index(const struct segment *seg, uint64_t number,
-		     const struct sh_index *all)
+/*
+ * In place: each entry speaks for itself, so who reads half of it is not
+ * deceived, and what is noted meanwhile, behind what was gathered, stays.
+ */
+static int put_index(int fd, const struct sh_index *all)
 {
-	const size_t bytes = INDEX_WINDOWS * sizeof(*all);
-	char name[INDEX_NAME], temporary[32];
-	ssize_t n;
-	int fd, r = 0;
+	size_t n = INDEX_WINDOWS;
+	ssize_t r;
+
+	while (n && !all[n - 1].check)
+		n--;
+	r = pwrite(fd, all, n * sizeof(*all), 0);
+	if (r < 0)
+		return -errno;
+	return r < (ssize_t)(n * sizeof(*all)) ? -ENOSPC : 0;
+}
+
+static int begin_index(const struct segment *seg, uint64_t number)
+{
+	int fd, flags = O_CREAT | O_WRONLY | O_TRUNC;
+	char name[INDEX_NAME];
 
 	shmqi_index_name(name, number);
-	snprintf(temporary, sizeof(temporary), ".shmq-%08x%08x", arc4random(),
-		 arc4random());
-	fd = open_index(seg, temporary, O_CREAT | O_EXCL | O_WRONLY);
-	if (fd < 0)
+	fd = open_index(seg, name, flags);
+	if (fd != -ELOOP && fd != -ENXIO)
 		return fd;
-	n = pwrite(fd, all, bytes, 0);
-	if (n != (ssize_t)bytes)
-		r = n < 0 ? -errno : -ENOSPC;
-	close(fd);
-	if (!r &&
-	    renameat(seg->journal->dir, temporary, seg->journal->dir, name) < 0)
-		r = -errno;
-	if (r)
-		unlinkat(seg->journal->dir, temporary, 0);
-	return r;
+	/* A symbolic link, or a pipe that nobody reads. */
+	shmqi_index_remove(seg, number);
+	return open_index(seg, name, flags);
 }
 
 int shmqi_index_build(struct segment *seg, uint64_t number)
@@ -255,17 +268,24 @@ int shmqi_index_build(struct segment *seg, uint64_t number)
 	struct cursor first;
 	struct scan scan;
 	uint64_t time;
-	int r;
+	int fd, r;
 
 	if (!all)
 		return -ENOMEM;
+	fd = begin_index(seg, number);
+	if (fd < 0) {
+		free(all);
+		return fd;
+	}
 	shmqi_scan_begin(&scan, seg);
 	r = shmqi_scan_to(&scan, number * seg->geo.capacity);
 	if (!r && shmqi_scan_first(seg, number, &first, &time)) {
 		gather(&scan, first, all);
-		r = put_index(seg, number, all);
+		r = put_index(fd, all);
 	}
 	shmqi_scan_end(&scan);
+	close(fd);
+	remove_if_gone(seg, number);
 	free(all);
 	return r;
 }

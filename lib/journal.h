@@ -102,6 +102,12 @@ int shmqi_journal_cut(const struct segment *seg, uint64_t last);
 /* Remove what the dead have left. For the only one who has it open. */
 void shmqi_journal_sweep(const struct segment *seg);
 
+/*
+ * Remove the indices of segments that are gone: who wrote one had not seen that
+ * it is, and died.
+ */
+void shmqi_journal_tidy(const struct segment *seg);
+
 /* ------------------------------------------------------------------ mending */
 
 /*

@@ -248,6 +248,25 @@ static int sweep_one(int dir, const char *name, void *arg)
 void shmqi_journal_sweep(const struct segment *seg)
 {
 	each(seg->journal->dir, sweep_one, NULL);
+	shmqi_journal_tidy(seg);
+}
+
+static int tidy_one(int dir, const char *name, void *arg)
+{
+	const uint64_t *oldest = arg;
+	uint64_t number;
+
+	if (shmqi_index_number(name, &number) && number < *oldest)
+		unlinkat(dir, name, 0);
+	return 0;
+}
+
+void shmqi_journal_tidy(const struct segment *seg)
+{
+	/* edge OLDEST: pairs with raise_oldest */
+	uint64_t oldest = load_acquire(&seg->control->oldest);
+
+	each(seg->journal->dir, tidy_one, &oldest);
 }
 
 static int oldest_once(struct segment *seg, struct cursor *place)

@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "handle.h"
+#include "index.h"
 #include "journal.h"
 #include "support.h"
 
@@ -405,6 +407,52 @@ static void who_was_stopped_at_a_claim_makes_no_old_file(void **state)
 	end(q);
 }
 
+static bool has_index(unsigned number)
+{
+	char path[4096];
+
+	snprintf(path, sizeof(path), "%s/j/%016x.idx", shmq_runtime_dir(),
+		 number);
+	return !access(path, F_OK);
+}
+
+/* Who was stopped with an entry, or while he built one, and who died so. */
+static void an_index_that_comes_too_late_goes_too(void **state)
+{
+	const struct shmq_attr attr = { .size = sizeof(attr),
+					.flags = SHMQ_TOPIC,
+					.retain_bytes = SEGMENT };
+	struct shmq *q = keep(&attr);
+	struct shmq_producer *p = producer_join(q);
+	uint64_t next = 0;
+	char path[4096];
+	unsigned oldest;
+
+	(void)state;
+	send_some(p, &next, 5 * IN_SEGMENT + 1);
+	must(shmq_journal_compact(q) >= 0);
+	oldest = lowest_file();
+	must(oldest > 2);
+	shmqi_index_note(q->seg, (struct cursor){ 0, 0, SH_NOBODY });
+	must(!has_index(0));
+	shmqi_index_build(q->seg, 1);
+	must(!has_index(1));
+	snprintf(path, sizeof(path), "%s/j/%016x.idx", shmq_runtime_dir(), 2);
+	must_be(symlink("control", path), 0);
+	must(has_index(2));
+	must_be(shmq_journal_compact(q), 0);
+	must(!has_index(2));
+	/* One that is not gone is made anew, whatever stands in its place. */
+	snprintf(path, sizeof(path), "%s/j/%016x.idx", shmq_runtime_dir(),
+		 oldest);
+	unlink(path);
+	must_be(symlink("control", path), 0);
+	must_be(shmqi_index_build(q->seg, oldest), 0);
+	must(has_index(oldest));
+	shmq_producer_close(p);
+	end(q);
+}
+
 static void what_makes_no_sense_is_refused(void **state)
 {
 	struct shmq_attr attr = SHMQ_ATTR_INIT;
@@ -457,6 +505,7 @@ int main(void)
 		TEST_IN_DIRECTORY(seeking_ends_at_what_is_there),
 		TEST_IN_DIRECTORY(what_a_death_leaves_goes_with_the_next),
 		TEST_IN_DIRECTORY(who_was_stopped_at_a_claim_makes_no_old_file),
+		TEST_IN_DIRECTORY(an_index_that_comes_too_late_goes_too),
 		TEST_IN_DIRECTORY(what_makes_no_sense_is_refused),
 	};
 
