@@ -6,7 +6,7 @@
  *
  * What a death leaves: slot 0 announced and not won: nothing. Won: a span that
  * goes to another consumer, flagged. While slot 0's span is being kept in
- * another slot both name it, and shmqi_returned_settle() drops one.
+ * another slot both name it, and shmqi_span_settle() drops one.
  */
 #include "config.h"
 
@@ -78,7 +78,7 @@ static __attribute__((noinline)) int keep_lent(struct shmq_consumer *c)
 
 	if (c->slots > c->first_slot && c->kept_end == c->lent_pos) {
 		/* Adjacent: the last slot grows, its count first: see
-		 * count_again() of returned.c. edge DONE */
+		 * count_again() of span.c. edge DONE */
 		store_relaxed(&slot[-1].count,
 			      claim_numbers(&slot[-1]) + c->lent_count);
 		store_release(&slot[-1].end, c->lent_end);

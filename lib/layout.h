@@ -256,7 +256,7 @@ struct sh_group {
  *                 done (the owner), or cleaned up (a rescuer)
  *
  *        NONE --> ADOPTING --> OWNED     a span that a member returned, on
- *                                        its way to another (returned.c)
+ *                                        its way to another (span.h)
  *
  * A producer uses slot 0; end of slot 1 says how far it may claim. A consumer
  * claims in slot 0 and moves what it still holds to slots 1 and up before

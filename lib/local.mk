@@ -17,6 +17,7 @@ lib_libshmqi_la_SOURCES = \
 	lib/check_members.c \
 	lib/check_records.c \
 	lib/claim.c \
+	lib/compact.c \
 	lib/competing.c \
 	lib/consumer.c \
 	lib/consumer.h \
@@ -98,6 +99,8 @@ lib_libshmqi_la_SOURCES = \
 	lib/select.c \
 	lib/serial.c \
 	lib/serial.h \
+	lib/span.c \
+	lib/span.h \
 	lib/stat.c \
 	lib/storage.c \
 	lib/storage.h \

@@ -12,7 +12,7 @@
 #include "members.h"
 #include "policy.h"
 #include "producer.h"
-#include "returned.h"
+#include "span.h"
 #include "serial.h"
 #include "views.h"
 #include "wake.h"
@@ -257,7 +257,7 @@ static int number_entry(struct segment *seg, uint32_t index,
 	if (load_acquire(&member->state) != SH_MEMBER_RETURNED ||
 	    policy_copies(member))
 		return 0;
-	shmqi_returned_settle(seg, index);
+	shmqi_span_settle(seg, index);
 	for (unsigned k = 0; !r && k < shmqi_member_slots(member); k++)
 		r = number_slot(&member->claims[k], rings);
 	if (!r)

@@ -124,7 +124,7 @@ static int fetch(struct shmq_consumer *c, const struct adoption *a)
 /*
  * The slot's words cannot change together. So a slot above it names what waits
  * first, which is a copy as long as the old one is there (is_copy() of
- * returned.c); then the old one begins anew, and the one above goes.
+ * span.c); then the old one begins anew, and the one above goes.
  */
 void shmqi_copies_trim(struct shmq_consumer *c)
 {

@@ -12,7 +12,7 @@
 #include "members.h"
 #include "policy.h"
 #include "recovery.h"
-#include "returned.h"
+#include "span.h"
 #include "views.h"
 #include "wake.h"
 
@@ -176,7 +176,7 @@ int shmqi_recover_settle_consumer(struct segment *seg, uint32_t index,
 			return r;
 	}
 	shmqi_claim_settle(&group->cursor, &member->claims[0], index);
-	*held = shmqi_returned_settle(seg, index);
+	*held = shmqi_span_settle(seg, index);
 	*out = group;
 	return 0;
 }

@@ -10,12 +10,6 @@
 #include "ring.h"
 #include "segment.h"
 
-/*
- * For the holder of a consumer's lease, when it is gone: decide what became of
- * its claims. Returns whether it still holds any.
- */
-bool shmqi_returned_settle(struct segment *seg, uint32_t index);
-
 /* What an adopter wants, and what it got. */
 struct adoption {
 	const struct rings *rings;

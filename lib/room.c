@@ -8,7 +8,7 @@
  *    cursor, read by the caller: an open claim of a producer must not be
  *    written over either, though no group is as far back;
  *  - slot 0 before the others, the others upwards: a consumer copies slot 0 up
- *    before it claims again. Spans that move between members (returned.c)
+ *    before it claims again. Spans that move between members (span.h)
  *    count in control.moves, and then everything is read again.
  *
  * Under a policy that overwrites (policy.h) only groups count that have a

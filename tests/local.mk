@@ -398,6 +398,7 @@ tests_weave_weave_SOURCES = \
 	lib/adopt.c \
 	lib/bounds.c \
 	lib/claim.c \
+	lib/compact.c \
 	lib/competing.c \
 	lib/consumer.c \
 	lib/copies.c \
@@ -422,6 +423,7 @@ tests_weave_weave_SOURCES = \
 	lib/rings.c \
 	lib/room.c \
 	lib/serial.c \
+	lib/span.c \
 	lib/stat.c \
 	lib/tap.c \
 	lib/turn.c \

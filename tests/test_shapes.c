@@ -13,7 +13,7 @@
 #include "handle.h"
 #include "producer.h"
 #include "recovery.h"
-#include "returned.h"
+#include "span.h"
 #include "support.h"
 
 #define LINE 64
@@ -244,7 +244,7 @@ static void a_slot_that_had_only_its_count(void **state)
 	must_be(load_relaxed(&claims[1].end),
 		claim_pos(load_relaxed(&claims[0].word)));
 	store_relaxed(&claims[1].count, 3);
-	must(shmqi_returned_settle(q->seg, c->ep.index));
+	must(shmqi_span_settle(q->seg, c->ep.index));
 	must_be(claim_numbers(&claims[1]), 2);
 	must_be(claim_numbers(&claims[0]), 1);
 	must_be(shmq_release(c), 0);
@@ -279,7 +279,7 @@ static void must_settle(const struct slot *slots, unsigned n)
 		held |= slots[i].left == SH_CLAIM_OWNED;
 	}
 	store_relaxed(&c->ep.member->slots, n);
-	must_be(shmqi_returned_settle(q->seg, c->ep.index), held);
+	must_be(shmqi_span_settle(q->seg, c->ep.index), held);
 	for (unsigned i = 0; i < n; i++) {
 		must_be(claim_state(load_relaxed(&c->claims[i].word)),
 			slots[i].left);

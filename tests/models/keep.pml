@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Borrowing again before releasing (keep_loan() of lib/competing.c, join_last()
- * of lib/returned.c), what a rescuer makes of it (shmqi_claim_settle(),
- * shmqi_returned_settle()), and what a producer that looks for room sees
+ * of lib/span.c), what a rescuer makes of it (shmqi_claim_settle(),
+ * shmqi_span_settle()), and what a producer that looks for room sees
  * meanwhile (look_at_member() of lib/room.c).
  *
  * X borrows, borrows more, adopts what Y returned, releases; it may die
@@ -251,7 +251,7 @@ proctype rescuer()
 		:: else
 		fi
 	}
-	/* shmqi_returned_settle(), is_copy() */
+	/* shmqi_span_settle(), is_copy() */
 	k = 0;
 	do
 	:: k < slots && k <= LAST_COPY ->

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Returned spans on their way from one member's slot to another's
- * (lib/returned.c), and producers that look for the lowest held position
+ * (lib/span.c, lib/compact.c), and producers that look for the lowest held position
  * meanwhile (lib/room.c).
  *
  * Member A is gone and has returned a span. B and C adopt parts of it, hand
@@ -113,7 +113,7 @@ inline settle(slot)
 }
 
 #ifdef MERGED
-/* The rest of shmqi_returned_settle() for E: is slot 0 a copy? */
+/* The rest of shmqi_span_settle() for E: is slot 0 a copy? */
 inline settle_copies()
 {
 	if
