@@ -208,7 +208,7 @@ static bool look_for_lowest(const struct segment *seg, uint64_t policy,
 	pass.look = look;
 	pass.policy = policy;
 	for (int i = 0; i < LOOKS; i++) {
-		/* edge MOVE: pairs with span_move, place_group */
+		/* edge MOVE: pairs with shmqi_span_move, place_group */
 		uint64_t moves = load_acquire(&seg->control->moves);
 
 		/* After the tail was read, and before the groups are. */
