@@ -19,6 +19,7 @@
 #include "atomic.h"
 #include "chime.h"
 #include "error.h"
+#include "fd.h"
 #include "strike.h"
 #include "wake.h"
 

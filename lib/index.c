@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "error.h"
+#include "fd.h"
 #include "index.h"
 #include "journal.h"
 #include "seal.h"

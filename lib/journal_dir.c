@@ -22,6 +22,7 @@
 
 #include "crc32c.h"
 #include "error.h"
+#include "fd.h"
 #include "index.h"
 #include "journal.h"
 #include "registry.h"

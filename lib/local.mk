@@ -8,6 +8,8 @@ lib_libshmqi_la_SOURCES = \
 	lib/attributes.c \
 	lib/attributes.h \
 	lib/batch.c \
+	lib/blank.c \
+	lib/blank.h \
 	lib/bounds.c \
 	lib/bounds.h \
 	lib/chime.c \
@@ -35,6 +37,8 @@ lib_libshmqi_la_SOURCES = \
 	lib/epoch.h \
 	lib/error.c \
 	lib/error.h \
+	lib/fd.c \
+	lib/fd.h \
 	lib/follow.c \
 	lib/format.c \
 	lib/format.h \

@@ -12,6 +12,7 @@
 
 #include "atomic.h"
 #include "error.h"
+#include "fd.h"
 #include "format.h"
 #include "handle.h"
 #include "journal.h"

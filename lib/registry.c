@@ -21,6 +21,7 @@
 #include <urcu-bp.h>
 
 #include "atomic.h"
+#include "blank.h"
 #include "registry.h"
 #include "tsan.h"
 #include "wake.h"
@@ -273,7 +274,7 @@ int shmqi_registry_create(struct segment **out, const struct name *name,
 	 * The long part first, when nobody else has to wait. Who forks then has
 	 * one descriptor more in the child, and no lease hangs on that.
 	 */
-	r = shmqi_segment_blank(&blank, name, mode, geo);
+	r = shmqi_blank_make(&blank, name, mode, geo);
 	if (r)
 		return r;
 	/* Who finds the name before it is here waits, and finds it here. */

@@ -14,6 +14,7 @@
 #include <bsd/stdlib.h>
 
 #include "error.h"
+#include "fd.h"
 #include "lease.h"
 #include "segfile.h"
 #include "storage.h"

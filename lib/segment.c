@@ -9,21 +9,21 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <bsd/stdlib.h>
 #include <bsd/string.h>
 
 #include "atomic.h"
 #include "attributes.h"
+#include "blank.h"
 #include "chime.h"
 #include "cursor.h"
 #include "endpoint.h"
 #include "error.h"
+#include "fd.h"
 #include "journal.h"
 #include "map.h"
 #include "segfile.h"
@@ -36,34 +36,6 @@
 
 /* A file that changes while it is read, so often. */
 #define READS 10
-
-int shmqi_own_fd(int fd)
-{
-	int copy;
-
-	if (fd < 0)
-		return -errno;
-	if (fd > STDERR_FILENO)
-		return fd;
-	copy = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-	copy = copy < 0 ? -errno : copy;
-	close(fd);
-	return copy;
-}
-
-int shmqi_reopen(int fd, int flags)
-{
-	char path[32];
-	int copy;
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	copy = shmqi_own_fd(
-		open(path, flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-	if (copy == -ENOENT)
-		return shmqi_error_say(-ENOSYS,
-				       "/proc is needed, and not mounted");
-	return copy;
-}
 
 static struct segment *new_segment(const struct geometry *geo, int fd,
 				   bool writable)
@@ -146,63 +118,6 @@ static void format(struct segment *seg)
 	h->magic = SH_MAGIC;
 }
 
-/* An unnamed file in the directory, or one under a name nobody looks for. */
-static int temporary(const struct name *name, mode_t mode, char *path,
-		     size_t path_size)
-{
-	int fd;
-
-	path[0] = '\0';
-	if (access("/proc/self/fd", F_OK) == 0) {
-		fd = shmqi_own_fd(
-			open(name->dir, O_TMPFILE | O_RDWR | O_CLOEXEC, mode));
-		if (fd != -EOPNOTSUPP && fd != -EISDIR && fd != -ENOENT &&
-		    fd != -EINVAL)
-			return fd;
-	}
-	if ((size_t)snprintf(path, path_size, "%s.shmq-%08x%08x", name->dir,
-			     arc4random(), arc4random()) >= path_size)
-		return -ENAMETOOLONG;
-	return shmqi_own_fd(
-		open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_NOFOLLOW,
-		     mode));
-}
-
-static int give_name(const struct segment *seg, const struct name *name,
-		     const char *temporary_path)
-{
-	char path[32];
-
-	if (temporary_path[0])
-		return link(temporary_path, name->path) < 0 ? -errno : 0;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", seg->share_fd);
-	return linkat(AT_FDCWD, path, AT_FDCWD, name->path, AT_SYMLINK_FOLLOW) <
-			       0 ?
-		       -errno :
-		       0;
-}
-
-int shmqi_segment_blank(struct blank *blank, const struct name *name,
-			mode_t mode, const struct geometry *geo)
-{
-	int r = 0;
-
-	blank->path[0] = '\0';
-	blank->fd = name ? temporary(name, mode, blank->path,
-				     sizeof(blank->path)) :
-			   shmqi_storage_memory(geo->file_bytes);
-	if (blank->fd < 0)
-		return blank->fd;
-	if (name)
-		r = shmqi_storage_allocate(blank->fd, 0, geo->file_bytes);
-	if (!r)
-		return 0;
-	close(blank->fd);
-	if (blank->path[0])
-		unlink(blank->path);
-	return r;
-}
-
 /* A new one: see that its first segment file is there. */
 static int begin_journal(struct segment *seg, const char *dir)
 {
@@ -233,7 +148,7 @@ int shmqi_segment_create(struct segment **out, struct blank *blank,
 		goto out;
 	format(seg);
 	if (name)
-		r = give_name(seg, name, blank->path);
+		r = shmqi_blank_name(blank, name);
 	if (!r && geometry_journal(geo))
 		r = begin_journal(seg, name->dir);
 out:

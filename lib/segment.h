@@ -6,7 +6,6 @@
 #ifndef SHMQI_SEGMENT_H
 #define SHMQI_SEGMENT_H
 
-#include <limits.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <sys/stat.h>
@@ -19,6 +18,7 @@
 #include "layout.h"
 #include "name.h"
 
+struct blank;
 struct chime;
 struct endpoint;
 struct journal;
@@ -72,22 +72,10 @@ struct segment {
 	ino_t ino;
 };
 
-/* The file of a queue that is being made. */
-struct blank {
-	int fd;
-	char path[PATH_MAX]; /* under which nobody looks for it; or empty */
-};
-
 /*
- * A file of zeros, all of them allocated, in the directory of the name; or with
- * name NULL a sealed memfd. May take long.
- */
-int shmqi_segment_blank(struct blank *blank, const struct name *name,
-			mode_t mode, const struct geometry *geo);
-
-/*
- * Make a new queue of it, also on error. With a name: the file appears under it
- * complete or not at all; -EEXIST if there is one.
+ * Make a new queue of the blank, which it takes over, also on error. With a
+ * name: the file appears under it complete or not at all; -EEXIST if there is
+ * one.
  */
 int shmqi_segment_create(struct segment **out, struct blank *blank,
 			 const struct name *name, const struct geometry *geo);
@@ -105,16 +93,6 @@ void shmqi_segment_destroy(struct segment *seg);
  * death shows, and forget its endpoints. Returns how many there were.
  */
 unsigned shmqi_segment_forked(struct segment *seg);
-
-/* A descriptor of the same file with a description of its own. */
-int shmqi_reopen(int fd, int flags);
-
-/*
- * The result of open(2), as a descriptor above the standard three or a
- * negative errno: a process that runs without standard output must not write
- * it into a queue.
- */
-int shmqi_own_fd(int fd);
 
 static inline struct sh_member *member_at(const struct segment *seg,
 					  uint32_t index)

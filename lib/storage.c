@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "error.h"
+#include "fd.h"
 #include "segment.h"
 #include "storage.h"
 

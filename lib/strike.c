@@ -17,6 +17,7 @@
 #include <shmq.h>
 
 #include "atomic.h"
+#include "fd.h"
 #include "members.h"
 #include "strike.h"
 

@@ -13,6 +13,7 @@
 #include "consumer.h"
 #include "deny.h"
 #include "epoch.h"
+#include "fd.h"
 #include "handle.h"
 #include "lease.h"
 #include "support.h"

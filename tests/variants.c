@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "blank.h"
 #include "format.h"
 #include "name.h"
 #include "segment.h"
@@ -44,7 +45,7 @@ struct shmq *queue_create_at(const struct start *start, uint64_t capacity,
 	geo.start_pos = start->pos;
 	geo.start_seq = start->seq;
 	must_be(shmqi_name_resolve(&name, "q"), 0);
-	must_be(shmqi_segment_blank(&blank, &name, 0600, &geo), 0);
+	must_be(shmqi_blank_make(&blank, &name, 0600, &geo), 0);
 	must_be(shmqi_segment_create(&seg, &blank, &name, &geo), 0);
 	shmqi_segment_destroy(seg);
 	return queue_open("q");
