@@ -106,6 +106,8 @@ lib_libshmqi_la_SOURCES = \
 	lib/span.c \
 	lib/span.h \
 	lib/stat.c \
+	lib/stat.h \
+	lib/stat_member.c \
 	lib/storage.c \
 	lib/storage.h \
 	lib/strike.c \

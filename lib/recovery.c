@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* Recovery. See recovery.h; returned.c for what dead consumers held. */
+/* Recovery. See recovery.h; span.h for what dead consumers held. */
 #include "config.h"
 
 #include <errno.h>
 #include <sched.h>
 
+#include <shmq.h>
+
 #include "chime.h"
 #include "cursor.h"
+#include "error.h"
 #include "group.h"
+#include "groups.h"
+#include "handle.h"
 #include "lease.h"
 #include "members.h"
 #include "policy.h"
@@ -324,4 +329,23 @@ int shmqi_recover_claim_at(struct segment *seg, const struct ring *ring,
 		sched_yield();
 	}
 	return -EBADMSG;
+}
+
+int shmq_recover(struct shmq *q)
+{
+	KEEP_ERRNO;
+	int r;
+
+	if (!q)
+		return -EINVAL;
+	if (!q->seg->writable)
+		return -EBADF;
+	pthread_mutex_lock(&q->seg->lock);
+	r = shmqi_groups_mend(q->seg);
+	if (r >= 0)
+		r = shmqi_recover_all(q->seg);
+	if (r >= 0)
+		shmqi_views_give_back(q->seg, false);
+	pthread_mutex_unlock(&q->seg->lock);
+	return r;
 }

@@ -425,6 +425,7 @@ tests_weave_weave_SOURCES = \
 	lib/serial.c \
 	lib/span.c \
 	lib/stat.c \
+	lib/stat_member.c \
 	lib/tap.c \
 	lib/turn.c \
 	lib/views.c \
