@@ -224,7 +224,10 @@ static void begin_picture(const struct plot *plot, const char *path)
 			fputc('\\', plot->to);
 		fputc(*path, plot->to);
 	}
-	fputs("\"\nset grid\nset key outside right noenhanced\n", plot->to);
+	/* 4 Ki and not 4096, or the ticks of an axis run into each other. */
+	fputs("\"\nset grid\nset key outside right noenhanced\n"
+	      "set format x \"%.0b%B\"\nset xtics font \",8\"\n",
+	      plot->to);
 }
 
 int result_plot(const struct result *result, const char *path)
