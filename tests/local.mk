@@ -163,8 +163,17 @@ tests_test_retain_SOURCES = tests/test_retain.c $(support)
 tests_test_retain_LDADD = $(UNIT_LIBS)
 unit_tests += tests/test_mend
 tests_test_mend_SOURCES = tests/test_mend.c \
+	tests/journal_files.c tests/journal_files.h \
 	tests/pattern.c tests/pattern.h $(support)
 tests_test_mend_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_remains
+tests_test_remains_SOURCES = tests/test_remains.c \
+	tests/journal_files.c tests/journal_files.h $(support)
+tests_test_remains_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_index
+tests_test_index_SOURCES = tests/test_index.c \
+	tests/journal_files.c tests/journal_files.h $(support)
+tests_test_index_LDADD = $(UNIT_LIBS)
 unit_tests += tests/race_power
 tests_race_power_SOURCES = tests/race_power.c \
 	tests/pattern.c tests/pattern.h $(support)
