@@ -170,6 +170,13 @@ unit_tests += tests/test_remains
 tests_test_remains_SOURCES = tests/test_remains.c \
 	tests/journal_files.c tests/journal_files.h $(support)
 tests_test_remains_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_seals
+tests_test_seals_SOURCES = tests/test_seals.c $(support)
+tests_test_seals_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_scans
+tests_test_scans_SOURCES = tests/test_scans.c \
+	tests/journal_files.c tests/journal_files.h $(support)
+tests_test_scans_LDADD = $(UNIT_LIBS)
 unit_tests += tests/test_index
 tests_test_index_SOURCES = tests/test_index.c \
 	tests/journal_files.c tests/journal_files.h $(support)
