@@ -177,6 +177,11 @@ unit_tests += tests/test_scans
 tests_test_scans_SOURCES = tests/test_scans.c \
 	tests/journal_files.c tests/journal_files.h $(support)
 tests_test_scans_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_rolls
+tests_test_rolls_SOURCES = tests/test_rolls.c \
+	tests/journal_files.c tests/journal_files.h $(support)
+tests_test_rolls_LDADD = $(UNIT_LIBS)
+tests_test_rolls_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=posix_fallocate
 unit_tests += tests/test_index
 tests_test_index_SOURCES = tests/test_index.c \
 	tests/journal_files.c tests/journal_files.h $(support)

@@ -111,8 +111,8 @@ static void who_says_that_there_is_no_seal_has_none(void **state)
 	found.flags &= ~SH_RECORD_SEAL;
 	head[1] = (uint64_t)found.producer << 48 | (uint64_t)found.flags << 32 |
 		  found.size;
-	seal_of()->crc = shmqi_crc32c_behind(
-		head, record_payload(found.record), SIZE);
+	seal_of()->crc = shmqi_crc32c_behind(head, record_payload(found.record),
+					     SIZE);
 	must(!shmqi_seal_holds(&found, SEQ));
 }
 
