@@ -182,6 +182,13 @@ tests_test_rolls_SOURCES = tests/test_rolls.c \
 	tests/journal_files.c tests/journal_files.h $(support)
 tests_test_rolls_LDADD = $(UNIT_LIBS)
 tests_test_rolls_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=posix_fallocate
+unit_tests += tests/test_syncs
+tests_test_syncs_SOURCES = tests/test_syncs.c \
+	tests/journal_files.c tests/journal_files.h $(support)
+tests_test_syncs_LDADD = $(UNIT_LIBS)
+tests_test_syncs_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=fsync,--wrap=fdatasync,--wrap=renameat2 \
+	-Wl,--wrap=unlinkat,--wrap=syscall
 unit_tests += tests/test_index
 tests_test_index_SOURCES = tests/test_index.c \
 	tests/journal_files.c tests/journal_files.h $(support)
