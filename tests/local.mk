@@ -189,6 +189,13 @@ tests_test_syncs_LDADD = $(UNIT_LIBS)
 tests_test_syncs_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=fsync,--wrap=fdatasync,--wrap=renameat2 \
 	-Wl,--wrap=unlinkat,--wrap=syscall
+unit_tests += tests/test_passing
+tests_test_passing_SOURCES = tests/test_passing.c \
+	tests/journal_files.c tests/journal_files.h $(support)
+tests_test_passing_LDADD = $(UNIT_LIBS)
+tests_test_passing_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=openat,--wrap=linkat,--wrap=fcntl,--wrap=fdatasync \
+	-Wl,--wrap=usleep,--wrap=shmqi_check_open
 unit_tests += tests/test_index
 tests_test_index_SOURCES = tests/test_index.c \
 	tests/journal_files.c tests/journal_files.h $(support)

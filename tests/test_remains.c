@@ -189,29 +189,46 @@ static void where_it_begins_beside_gaps(void **state)
 	end(q);
 }
 
-/* What a copy left out of files, or the disk gave back without its storage. */
+/*
+ * What a copy left out of a file, or the disk gave back without its storage:
+ * here the last page of a segment, in which nothing begins.
+ */
 static void a_file_that_lost_its_end_gets_it_back(void **state)
 {
+	static const uint8_t large[SEGMENT / 4];
+	const off_t page = 4096;
+	struct shmq *q = journal_create();
+	struct shmq_producer *p;
 	struct stat st;
-	struct shmq *q;
 
 	(void)state;
-	make(5, false);
-	copy_journal("j", "copy");
-	must_be(truncate(path_of("copy", segment_name(0)), 5 * SPAN), 0);
-	q = mended_to(5);
-	must_be(stat(path_of("copy", segment_name(0)), &st), 0);
-	must_be(st.st_size, SEGMENT);
-	must(st.st_blocks * 512 >= SEGMENT);
-	end(q);
-	/* Its size is right, and there is a hole in it. */
-	copy_journal("j", "copy");
-	must_be(truncate(path_of("copy", segment_name(0)), 5 * SPAN), 0);
-	must_be(truncate(path_of("copy", segment_name(0)), SEGMENT), 0);
-	q = mended_to(5);
-	must_be(stat(path_of("copy", segment_name(0)), &st), 0);
-	must(st.st_blocks * 512 >= SEGMENT);
-	end(q);
+	send_numbers(q, 0, 56);
+	p = producer_join(q);
+	must_be(shmq_send(p, large, 9000, SHMQ_NOWAIT), 0);
+	shmq_producer_close(p);
+	shmq_close(q);
+	for (int way = 0; way < 3; way++) {
+		char *file;
+		int fd;
+
+		copy_journal("j", "copy");
+		file = path_of("copy", segment_name(0));
+		must_be(truncate(file, SEGMENT - page), 0);
+		if (way == 1)
+			must_be(truncate(file, SEGMENT), 0);
+		if (way == 2) {
+			fd = open(file, O_WRONLY);
+			must_be(fallocate(fd, FALLOC_FL_KEEP_SIZE,
+					  SEGMENT - page, page),
+				0);
+			close(fd);
+		}
+		q = mended_to(58);
+		must_be(stat(path_of("copy", segment_name(0)), &st), 0);
+		must_be(st.st_size, SEGMENT);
+		must(st.st_blocks * 512 >= SEGMENT);
+		end(q);
+	}
 }
 
 static void what_is_behind_the_end_goes_with_its_indexes(void **state)
@@ -488,8 +505,8 @@ static void what_is_half_done_is_undone(void **state)
 	must_be(load_relaxed(&control->epoch), 0);
 	must_be(load_relaxed(&control->synced.lo), 10 * SPAN);
 	must_be(load_relaxed(&control->synced.hi), 10);
-	must_be(shmq_sync(q, SHMQ_NOWAIT), 0);
 	must_go_on(q, 10);
+	must_be(shmq_sync(q, SHMQ_NOWAIT), 0);
 	end(q);
 }
 
