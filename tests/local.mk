@@ -196,6 +196,11 @@ tests_test_passing_LDADD = $(UNIT_LIBS)
 tests_test_passing_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=openat,--wrap=linkat,--wrap=fcntl,--wrap=fdatasync \
 	-Wl,--wrap=usleep,--wrap=shmqi_check_open
+unit_tests += tests/test_times
+tests_test_times_SOURCES = tests/test_times.c \
+	tests/journal_files.c tests/journal_files.h $(support)
+tests_test_times_LDADD = $(UNIT_LIBS)
+tests_test_times_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_gettime
 unit_tests += tests/test_index
 tests_test_index_SOURCES = tests/test_index.c \
 	tests/journal_files.c tests/journal_files.h $(support)
