@@ -201,6 +201,12 @@ tests_test_times_SOURCES = tests/test_times.c \
 	tests/journal_files.c tests/journal_files.h $(support)
 tests_test_times_LDADD = $(UNIT_LIBS)
 tests_test_times_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_gettime
+unit_tests += tests/test_syncer
+tests_test_syncer_SOURCES = tests/test_syncer.c $(support)
+tests_test_syncer_LDADD = $(UNIT_LIBS)
+tests_test_syncer_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=shmqi_bells_arm,--wrap=shmqi_bells_sleep \
+	-Wl,--wrap=shmqi_word_wake,--wrap=shmqi_bell_ring
 unit_tests += tests/test_index
 tests_test_index_SOURCES = tests/test_index.c \
 	tests/journal_files.c tests/journal_files.h $(support)

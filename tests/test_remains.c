@@ -252,6 +252,37 @@ static void what_is_behind_the_end_goes_with_its_indexes(void **state)
 	end(q);
 }
 
+/* The same file; but the machine went down since. */
+static void another_boot_is_another_matter(void **state)
+{
+	struct shmq *q;
+
+	(void)state;
+	make(5, false);
+	must_be(shmq_open(&q, "j", SHMQ_RDONLY, 0, NULL), 0);
+	shmq_close(q);
+	set_word("j", offsetof(struct sh_control, boot), 1);
+	must_be(shmq_open(&q, "j", SHMQ_RDONLY, 0, NULL), -EUCLEAN);
+	q = queue_open("j");
+	must(info_of(q).mended_ns > 0);
+	must_go_on(q, 5);
+	shmq_close(q);
+}
+
+static void of_a_link_only_the_link_is_removed(void **state)
+{
+	struct shmq *q;
+
+	(void)state;
+	make(5, false);
+	must_be(symlink(path_of("j", ""), path_of("link", "")), 0);
+	must_be(shmq_unlink("link"), 0);
+	must(!has_file("link", ""));
+	q = queue_open("j");
+	must_go_on(q, 5);
+	shmq_close(q);
+}
+
 /* ------------------------------------------------------------------ damage */
 
 static void what_was_synced_last_stays_though_it_is_damaged(void **state)
@@ -548,6 +579,8 @@ int main(void)
 		TEST_IN_DIRECTORY(where_it_begins_beside_gaps),
 		TEST_IN_DIRECTORY(a_file_that_lost_its_end_gets_it_back),
 		TEST_IN_DIRECTORY(what_is_behind_the_end_goes_with_its_indexes),
+		TEST_IN_DIRECTORY(another_boot_is_another_matter),
+		TEST_IN_DIRECTORY(of_a_link_only_the_link_is_removed),
 		TEST_IN_DIRECTORY(
 			what_was_synced_last_stays_though_it_is_damaged),
 		TEST_IN_DIRECTORY(a_length_does_not_lead_out_of_the_segment),

@@ -215,6 +215,33 @@ static void what_was_prepared_in_vain_is_given_back(void **state)
 	shmq_close(q);
 }
 
+static void prepare_anew(void *arg)
+{
+	struct shmq *q = arg;
+	struct shmq_producer *p;
+
+	must_be(q->seg->journal->ahead_fd, -1);
+	p = producer_join(q);
+	send_some(p, IN_SEGMENT);
+	shmq_producer_close(p);
+}
+
+static void what_a_parent_prepares_is_not_its_childs(void **state)
+{
+	struct shmq *q = create(0);
+	struct shmq_producer *p = producer_join(q);
+
+	(void)state;
+	send_some(p, IN_SEGMENT / 2 + 1);
+	must(q->seg->journal->ahead_fd >= 0);
+	child_run(prepare_anew, q);
+	must(q->seg->journal->ahead_fd >= 0);
+	send_some(p, IN_SEGMENT);
+	must_be(shmq_journal_verify(q, NULL, NULL), 0);
+	shmq_producer_close(p);
+	shmq_close(q);
+}
+
 /* Others have gone on since it was begun. */
 static void one_number_is_not_taken_for_another(void **state)
 {
@@ -403,6 +430,7 @@ int main(void)
 		TEST_IN_DIRECTORY(who_reads_to_the_end_goes_on_in_the_next),
 		TEST_IN_DIRECTORY(the_next_segment_is_made_on_the_way),
 		TEST_IN_DIRECTORY(what_was_prepared_in_vain_is_given_back),
+		TEST_IN_DIRECTORY(what_a_parent_prepares_is_not_its_childs),
 		TEST_IN_DIRECTORY(one_number_is_not_taken_for_another),
 		TEST_IN_DIRECTORY(one_process_prepares_at_a_time),
 		TEST_IN_DIRECTORY(what_goes_wrong_with_it_is_not_told),
