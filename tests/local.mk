@@ -207,6 +207,12 @@ tests_test_syncer_LDADD = $(UNIT_LIBS)
 tests_test_syncer_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=shmqi_bells_arm,--wrap=shmqi_bells_sleep \
 	-Wl,--wrap=shmqi_word_wake,--wrap=shmqi_bell_ring
+unit_tests += tests/test_looks
+tests_test_looks_SOURCES = tests/test_looks.c $(support)
+tests_test_looks_LDADD = $(UNIT_LIBS)
+tests_test_looks_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=shmqi_room_look,--wrap=shmqi_group_lowest \
+	-Wl,--wrap=shmqi_lease_share,--wrap=shmqi_member_alive
 unit_tests += tests/test_index
 tests_test_index_SOURCES = tests/test_index.c \
 	tests/journal_files.c tests/journal_files.h $(support)
