@@ -245,6 +245,57 @@ static void many_segments_are_told_apart(void **state)
 	shmq_close(q);
 }
 
+/* Not at what is still being sent before it. */
+static void the_end_is_behind_what_is_being_sent(void **state)
+{
+	struct shmq *q = journal_create();
+	struct shmq_producer *p = producer_join(q);
+	struct shmq_consumer *tap = tap_of(q);
+	struct shmq_msg msg;
+	void *room;
+
+	(void)state;
+	send_some(q, 5);
+	must_be(shmq_reserve(p, 10, &room, SHMQ_NOWAIT), 0);
+	must_be(shmq_seek(tap, SHMQ_SEEK_SEQ, 6), 0);
+	memset(room, 0, 10);
+	must_be(shmq_commit(p, 10), 0);
+	send_some(q, 1);
+	must_be(shmq_receive(tap, &msg, 1, SHMQ_NOWAIT), 1);
+	must_be(msg.seq, 6);
+	shmq_consumer_close(tap);
+	shmq_producer_close(p);
+	shmq_close(q);
+}
+
+/* The group is there then, whether anything is received there or not. */
+static void where_a_group_was_sought_it_stays(void **state)
+{
+	static const uint64_t places[] = { 30, 50, 5, 40 };
+	struct shmq *q = journal_create();
+
+	(void)state;
+	send_some(q, 60);
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		struct shmq_consumer *c = consumer_join(q, SHMQ_EXCLUSIVE);
+		struct shmq_msg msg;
+
+		for (int n = 0; n < 3; n++)
+			must_be(shmq_receive(c, &msg, 1, SHMQ_NOWAIT), 1);
+		must_be(shmq_seek(c, SHMQ_SEEK_SEQ, 7), -EBUSY);
+		must_be(shmq_release(c), 0);
+		must_be(shmq_seek(c, SHMQ_SEEK_SEQ, places[i]), 0);
+		must_be(stat_of(q).depth_messages, 60 - places[i]);
+		shmq_consumer_close(c);
+		c = consumer_join(q, SHMQ_EXCLUSIVE);
+		must_be(shmq_receive(c, &msg, 1, SHMQ_NOWAIT), 1);
+		must_be(msg.seq, places[i]);
+		must_be(shmq_release(c), 0);
+		shmq_consumer_close(c);
+	}
+	shmq_close(q);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -255,6 +306,8 @@ int main(void)
 		TEST_IN_DIRECTORY(only_one_segment_is_walked),
 		TEST_IN_DIRECTORY(a_new_index_takes_the_place_of_the_old),
 		TEST_IN_DIRECTORY(many_segments_are_told_apart),
+		TEST_IN_DIRECTORY(the_end_is_behind_what_is_being_sent),
+		TEST_IN_DIRECTORY(where_a_group_was_sought_it_stays),
 	};
 
 	return cmocka_run_group_tests_name("index", tests, NULL, NULL);

@@ -151,6 +151,37 @@ static void behind_a_segment_comes_the_next(void **state)
 	shmq_close(q);
 }
 
+/* As a rescuer leaves what a dead sender had claimed: one record, two numbers. */
+static void what_is_skipped_may_take_many_numbers(void **state)
+{
+	static _Alignas(64) uint8_t head[64];
+	struct shmq *q = journal_create();
+	const struct ring ring = { .cookie = q->seg->geo.cookie };
+	struct sh_record *record = (void *)head;
+	struct shmq_consumer *tap;
+	struct shmq_msg msg;
+
+	(void)state;
+	send_some(q, 10);
+	shmqi_seal(record, &(struct sealing){ .flags = SH_RECORD_SKIP,
+					      .seq = 3,
+					      .span = 2 * SPAN,
+					      .count = 2 });
+	record_stamp(&ring, record, 3);
+	spoil(3, 0, head, sizeof(head));
+	must_be(shmq_journal_verify(q, NULL, NULL), 0);
+	must_be(shmq_consumer_open(&tap, q, NULL, SHMQ_TAP), 0);
+	for (uint64_t seq = 3; seq <= 5; seq++) {
+		must_be(shmq_seek(tap, SHMQ_SEEK_SEQ, seq), 0);
+		must_be(shmq_receive(tap, &msg, 1, SHMQ_NOWAIT), 1);
+		must_be(msg.seq, 5);
+		must_be(msg.lost, 0);
+		must_be(shmq_release(tap), 0);
+	}
+	shmq_consumer_close(tap);
+	shmq_close(q);
+}
+
 static void count(void *arg, const struct shmq_finding *finding)
 {
 	must_be(finding->kind, SHMQ_FINDING_DAMAGE);
@@ -286,6 +317,7 @@ int main(void)
 		TEST_IN_DIRECTORY(only_records_of_its_segment_are_read),
 		TEST_IN_DIRECTORY(behind_damage_comes_the_next_that_is_whole),
 		TEST_IN_DIRECTORY(behind_a_segment_comes_the_next),
+		TEST_IN_DIRECTORY(what_is_skipped_may_take_many_numbers),
 		TEST_IN_DIRECTORY(verifying_passes_a_segment_that_is_missing),
 		TEST_IN_DIRECTORY(verifying_needs_a_beginning),
 		TEST_IN_DIRECTORY(what_a_first_record_says_may_be_nonsense),

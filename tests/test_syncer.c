@@ -210,7 +210,8 @@ static void there_is_one_and_signals_are_not_for_it(void **state)
 	FILE *status;
 
 	(void)state;
-	must_be(pthread_sigmask(SIG_SETMASK, NULL, &before), 0);
+	sigemptyset(&before);
+	must_be(pthread_sigmask(SIG_SETMASK, &before, NULL), 0);
 	p = producer_join(q);
 	other = producer_join(q);
 	must_be(pthread_sigmask(SIG_SETMASK, NULL, &after), 0);
