@@ -138,6 +138,33 @@ static void room_is_that_beside_the_newest_ring(void **state)
 	shmq_close(q);
 }
 
+/*
+ * Where the newest ring begins is no lower than anybody's limit: limits that
+ * were found before a group was being made do not know of it.
+ */
+static void a_group_that_is_being_made_lowers_no_promise(void **state)
+{
+	struct shmq *q = queue_anonymous(CAPACITY, 0);
+	struct shmq_producer *p = producer_join(q);
+	struct shmq_consumer *c = consumer_join(q, 0);
+	struct sh_group *group = &q->seg->groups[1];
+	uint64_t tail, lowest;
+
+	(void)state;
+	send_some(p, 3);
+	receive_some(c, 3);
+	tail = cursor_pos(&q->seg->control->tail);
+	cursor_init(&group->cursor, (struct cursor){ 0, 0, SH_NOBODY });
+	store_release(&group->state, SH_GROUP_MAKING);
+	must(shmqi_room_lowest(q->seg, tail, &lowest));
+	must_be(lowest, 0);
+	must(shmqi_room_promised(q->seg, tail, &lowest));
+	must_be(lowest, tail);
+	shmq_consumer_close(c);
+	shmq_producer_close(p);
+	shmq_close(q);
+}
+
 static step *now;
 
 static void grow_in_child(void *arg)
@@ -442,6 +469,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST_IN_DIRECTORY(a_promise_holds_for_the_newest_ring),
 		TEST_IN_DIRECTORY(room_is_that_beside_the_newest_ring),
+		TEST_IN_DIRECTORY(a_group_that_is_being_made_lowers_no_promise),
 		TEST_IN_DIRECTORY(rings_are_those_of_when_they_were_shared),
 		TEST_IN_DIRECTORY(a_half_made_group_does_not_hold_a_resize),
 		TEST_IN_DIRECTORY(storage_of_no_ring_is_given_back),
