@@ -197,6 +197,7 @@ bool shmqi_copies_overtaken(const struct shmq_consumer *c, uint64_t pos,
 	uint64_t next = c->ring.number + 1, from;
 	struct ring_table table;
 
+	/* In a journal nobody overtakes: its segment is removed, follow.c. */
 	if (c->ep.seg->journal)
 		return false;
 	/* As long as it is undecided, all below the tail is in ours. */

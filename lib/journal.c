@@ -35,11 +35,19 @@ static bool raise_ring(struct segment *seg, uint64_t number)
 	return false;
 }
 
+/* There was no room: perhaps a group has come on since the last segment. */
+static bool has_made_room(struct segment *seg, int r)
+{
+	return (r == -ENOSPC || r == -EDQUOT) && shmqi_retain(seg) > 0;
+}
+
 /* The tail has come to a segment that the producer is not in. */
 static int enter(struct shmq_producer *p, uint64_t tail)
 {
 	int r = shmqi_views_enter(&p->ep, tail, false, &p->ring);
 
+	if (has_made_room(p->ep.seg, r))
+		r = shmqi_views_enter(&p->ep, tail, false, &p->ring);
 	/* Before anything is claimed there. What fails is tried again at the
 	 * next segment. */
 	if (!r && raise_ring(p->ep.seg, p->ring.number))
@@ -75,8 +83,7 @@ static int find_room(struct shmq_producer *p, uint64_t tail, uint64_t end)
 		return r;
 	if (end > next) {
 		r = shmqi_segfile_make(seg, number + 1);
-		/* Perhaps a group has come on since the last segment. */
-		if ((r == -ENOSPC || r == -EDQUOT) && shmqi_retain(seg) > 0)
+		if (has_made_room(seg, r))
 			r = shmqi_segfile_make(seg, number + 1);
 		if (r)
 			return r;

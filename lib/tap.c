@@ -62,17 +62,6 @@ static void search(const struct rings *rings, uint64_t tail, unsigned laps,
 	shmqi_bounds_search(rings, from, known, place);
 }
 
-static bool oldest_of_journal(struct segment *seg, struct cursor *place)
-{
-	int r;
-
-	pthread_mutex_lock(&seg->lock);
-	r = shmqi_journal_oldest(seg, place);
-	shmqi_views_let(seg);
-	pthread_mutex_unlock(&seg->lock);
-	return !r;
-}
-
 bool shmqi_tap_oldest(const struct shmq_consumer *c, uint64_t pos,
 		      unsigned laps, struct cursor *place)
 {
@@ -81,9 +70,6 @@ bool shmqi_tap_oldest(const struct shmq_consumer *c, uint64_t pos,
 	struct cursor known;
 	struct rings rings;
 
-	/* Nobody overtakes in a journal: its segment has been removed. */
-	if (seg->journal)
-		return oldest_of_journal(seg, place);
 	if (policy_laps(seg))
 		return shmqi_copies_oldest(c, pos, laps, place);
 	if (!known_place(seg, &known))

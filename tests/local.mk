@@ -163,8 +163,60 @@ tests_test_retain_SOURCES = tests/test_retain.c $(support)
 tests_test_retain_LDADD = $(UNIT_LIBS)
 unit_tests += tests/test_mend
 tests_test_mend_SOURCES = tests/test_mend.c \
+	tests/journal_files.c tests/journal_files.h \
 	tests/pattern.c tests/pattern.h $(support)
 tests_test_mend_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_remains
+tests_test_remains_SOURCES = tests/test_remains.c \
+	tests/journal_files.c tests/journal_files.h $(support)
+tests_test_remains_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_seals
+tests_test_seals_SOURCES = tests/test_seals.c $(support)
+tests_test_seals_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_scans
+tests_test_scans_SOURCES = tests/test_scans.c \
+	tests/journal_files.c tests/journal_files.h $(support)
+tests_test_scans_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_rolls
+tests_test_rolls_SOURCES = tests/test_rolls.c \
+	tests/journal_files.c tests/journal_files.h $(support)
+tests_test_rolls_LDADD = $(UNIT_LIBS)
+tests_test_rolls_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=posix_fallocate
+unit_tests += tests/test_syncs
+tests_test_syncs_SOURCES = tests/test_syncs.c \
+	tests/journal_files.c tests/journal_files.h $(support)
+tests_test_syncs_LDADD = $(UNIT_LIBS)
+tests_test_syncs_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=fsync,--wrap=fdatasync,--wrap=renameat2 \
+	-Wl,--wrap=unlinkat,--wrap=syscall
+unit_tests += tests/test_passing
+tests_test_passing_SOURCES = tests/test_passing.c \
+	tests/journal_files.c tests/journal_files.h $(support)
+tests_test_passing_LDADD = $(UNIT_LIBS)
+tests_test_passing_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=openat,--wrap=linkat,--wrap=fcntl,--wrap=fdatasync \
+	-Wl,--wrap=usleep,--wrap=shmqi_check_open
+unit_tests += tests/test_times
+tests_test_times_SOURCES = tests/test_times.c \
+	tests/journal_files.c tests/journal_files.h $(support)
+tests_test_times_LDADD = $(UNIT_LIBS)
+tests_test_times_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_gettime
+unit_tests += tests/test_syncer
+tests_test_syncer_SOURCES = tests/test_syncer.c $(support)
+tests_test_syncer_LDADD = $(UNIT_LIBS)
+tests_test_syncer_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=shmqi_bells_arm,--wrap=shmqi_bells_sleep \
+	-Wl,--wrap=shmqi_word_wake,--wrap=shmqi_bell_ring
+unit_tests += tests/test_looks
+tests_test_looks_SOURCES = tests/test_looks.c $(support)
+tests_test_looks_LDADD = $(UNIT_LIBS)
+tests_test_looks_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=shmqi_room_look,--wrap=shmqi_group_lowest \
+	-Wl,--wrap=shmqi_lease_share,--wrap=shmqi_member_alive
+unit_tests += tests/test_index
+tests_test_index_SOURCES = tests/test_index.c \
+	tests/journal_files.c tests/journal_files.h $(support)
+tests_test_index_LDADD = $(UNIT_LIBS)
 unit_tests += tests/race_power
 tests_race_power_SOURCES = tests/race_power.c \
 	tests/pattern.c tests/pattern.h $(support)

@@ -357,6 +357,8 @@ static void what_makes_no_sense_is_refused(void **state)
 	q = journal_create(0);
 	must_be(shmq_max_message(q), LARGEST);
 	must_be(shmq_resize(q, 1 << 20), -EOPNOTSUPP);
+	must_be(shmq_setattr(q, "overwrite", "on"), -EOPNOTSUPP);
+	must_be(shmq_setattr(q, "overwrite", "off"), 0);
 	shmq_close(q);
 	{
 		struct shmq_attr attr = SHMQ_ATTR_INIT;

@@ -14,6 +14,7 @@
 
 #include "cursor.h"
 #include "handle.h"
+#include "journal_files.h"
 #include "layout.h"
 #include "pattern.h"
 #include "ring.h"
@@ -21,61 +22,6 @@
 
 #define SEGMENT 65536
 #define MESSAGES 1500
-
-static char *path_of(const char *journal, const char *file)
-{
-	static char path[2][4096];
-	static unsigned turn;
-
-	turn ^= 1;
-	snprintf(path[turn], sizeof(path[0]), "%s/%s%s%s", shmq_runtime_dir(),
-		 journal, *file ? "/" : "", file);
-	return path[turn];
-}
-
-static char *segment_name(uint64_t number)
-{
-	static char name[32];
-
-	snprintf(name, sizeof(name), "%016llx.seg", (unsigned long long)number);
-	return name;
-}
-
-static bool copy_file(const char *from, const char *to, const char *name)
-{
-	static char buf[SEGMENT];
-	int in = open(path_of(from, name), O_RDONLY), out;
-	ssize_t n;
-
-	if (in < 0)
-		return false;
-	out = open(path_of(to, name), O_CREAT | O_EXCL | O_WRONLY, 0600);
-	must(out >= 0);
-	while ((n = read(in, buf, sizeof(buf))) > 0)
-		must_be(write(out, buf, (size_t)n), n);
-	close(in);
-	close(out);
-	return true;
-}
-
-/* What the disk would give back, if it had all of it. */
-static void copy_journal(const char *from, const char *to)
-{
-	must_be(mkdir(path_of(to, ""), 0700), 0);
-	must(copy_file(from, to, "control"));
-	for (uint64_t k = 0; copy_file(from, to, segment_name(k)); k++)
-		;
-}
-
-static void scribble(const char *journal, const char *file, off_t where,
-		     const void *what, size_t n)
-{
-	int fd = open(path_of(journal, file), O_WRONLY);
-
-	must(fd >= 0);
-	must_be(pwrite(fd, what, n, where), n);
-	close(fd);
-}
 
 static struct shmq *journal_create(void)
 {
@@ -127,14 +73,6 @@ static uint64_t take(struct shmq_consumer *c, uint64_t number, uint64_t max,
 	if (flagged)
 		*flagged = again;
 	return n;
-}
-
-static struct shmq_journal_info info_of(struct shmq *q)
-{
-	struct shmq_journal_info info = SHMQ_JOURNAL_INFO_INIT;
-
-	must_be(shmq_journal_info(q, &info), 0);
-	return info;
 }
 
 /* Skipped records at segment ends use numbers up: what really is message n? */

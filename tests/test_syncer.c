@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The thread that syncs a journal at intervals, step by step: what happens just
+ * before it arms its bell, and while it sleeps, without sleeping.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cursor.h"
+#include "handle.h"
+#include "support.h"
+#include "wake.h"
+
+bool __real_shmqi_bells_arm(struct alarm *alarms, unsigned n);
+bool __wrap_shmqi_bells_arm(struct alarm *alarms, unsigned n);
+int __real_shmqi_bells_sleep(const struct alarm *alarms, unsigned n,
+			     int64_t deadline_ns);
+int __wrap_shmqi_bells_sleep(const struct alarm *alarms, unsigned n,
+			     int64_t deadline_ns);
+void __real_shmqi_word_wake(_Atomic uint64_t *word);
+void __wrap_shmqi_word_wake(_Atomic uint64_t *word);
+void __real_shmqi_bell_ring(struct segment *seg, struct sh_bell *bell);
+void __wrap_shmqi_bell_ring(struct segment *seg, struct sh_bell *bell);
+
+/* Where the thread is held once: 0: nowhere; 1: there; 2: it is; 3: no more. */
+struct gate {
+	step now;
+};
+
+static pthread_t tester;
+static struct gate arming, sleeping;
+static step told; /* 1: we tell it to stop; 2: it has been told */
+
+static void pass(struct gate *gate)
+{
+	if (gate->now != 1)
+		return;
+	step_to(&gate->now, 2);
+	step_wait(&gate->now, 3);
+}
+
+static void let_pass(struct gate *gate)
+{
+	if (gate->now == 2)
+		step_to(&gate->now, 3);
+}
+
+static bool is_tester(void)
+{
+	return pthread_equal(pthread_self(), tester);
+}
+
+bool __wrap_shmqi_bells_arm(struct alarm *alarms, unsigned n)
+{
+	if (!is_tester())
+		pass(&arming);
+	return __real_shmqi_bells_arm(alarms, n);
+}
+
+int __wrap_shmqi_bells_sleep(const struct alarm *alarms, unsigned n,
+			     int64_t deadline_ns)
+{
+	if (!is_tester()) {
+		/* Nobody would ring any more. */
+		must(told < 3);
+		if (sleeping.now == 1) {
+			pass(&sleeping);
+			return 0;
+		}
+	}
+	return __real_shmqi_bells_sleep(alarms, n, deadline_ns);
+}
+
+void __wrap_shmqi_word_wake(_Atomic uint64_t *word)
+{
+	if (is_tester() && told == 1)
+		step_to(&told, 2);
+	__real_shmqi_word_wake(word);
+}
+
+void __wrap_shmqi_bell_ring(struct segment *seg, struct sh_bell *bell)
+{
+	__real_shmqi_bell_ring(seg, bell);
+	if (!is_tester() || told != 2)
+		return;
+	step_to(&told, 3);
+	let_pass(&arming);
+	let_pass(&sleeping);
+}
+
+/* ------------------------------------------------------------------ helpers */
+
+static struct shmq *create(uint32_t interval_ms)
+{
+	struct shmq_attr attr = SHMQ_ATTR_INIT;
+	struct shmq *q;
+
+	tester = pthread_self();
+	arming.now = sleeping.now = 0;
+	told = 0;
+	attr.flags = SHMQ_JOURNAL;
+	attr.segment_bytes = 65536;
+	attr.durability = SHMQ_DURABLE_INTERVAL;
+	attr.interval_ms = interval_ms;
+	must_be(shmq_open(&q, "j", SHMQ_CREATE, 0600, &attr), 0);
+	return q;
+}
+
+static bool is_synced(struct shmq *q)
+{
+	struct sh_control *control = q->seg->control;
+
+	return load_acquire(&control->synced.lo) == cursor_pos(&control->tail);
+}
+
+static void send_one(struct shmq_producer *p)
+{
+	must_be(shmq_send(p, "m", 1, SHMQ_NOWAIT), 0);
+}
+
+/* The other thread's, or -1; *threads: how many there are. */
+static long other_thread(unsigned *threads)
+{
+	DIR *list = opendir("/proc/self/task");
+	struct dirent *entry;
+	long other = -1;
+
+	must(list);
+	*threads = 0;
+	while ((entry = readdir(list))) {
+		long tid = strtol(entry->d_name, NULL, 10);
+
+		if (tid <= 0)
+			continue;
+		++*threads;
+		if (tid != getpid())
+			other = tid;
+	}
+	closedir(list);
+	return other;
+}
+
+/* ------------------------------------------------------------------ bodies */
+
+static void what_comes_before_it_arms_is_synced(void **state)
+{
+	struct shmq *q = create(1);
+	struct shmq_producer *p;
+
+	(void)state;
+	arming.now = 1;
+	p = producer_join(q);
+	step_wait(&arming.now, 2);
+	send_one(p);
+	let_pass(&arming);
+	for (int i = 0; i < 5000 && !is_synced(q); i++)
+		nap();
+	must(is_synced(q));
+	shmq_producer_close(p);
+	shmq_close(q);
+}
+
+static void an_end_that_comes_before_it_arms_is_one(void **state)
+{
+	struct shmq *q = create(1);
+	struct shmq_producer *p;
+
+	(void)state;
+	arming.now = 1;
+	p = producer_join(q);
+	step_wait(&arming.now, 2);
+	told = 1;
+	shmq_producer_close(p);
+	must_be(told, 3);
+	shmq_close(q);
+}
+
+static void what_comes_with_the_end_is_synced(void **state)
+{
+	struct shmq *q = create(1);
+	struct shmq_producer *p;
+
+	(void)state;
+	sleeping.now = 1;
+	p = producer_join(q);
+	step_wait(&sleeping.now, 2);
+	send_one(p);
+	must(!is_synced(q));
+	told = 1;
+	shmq_producer_close(p);
+	must(is_synced(q));
+	shmq_close(q);
+}
+
+/* One for all producers, and no signal of the program is for it. */
+static void there_is_one_and_signals_are_not_for_it(void **state)
+{
+	struct shmq *q = create(1);
+	struct shmq_producer *p, *other;
+	char path[64], line[256];
+	sigset_t before, after;
+	uint64_t blocked = 0;
+	unsigned threads;
+	FILE *status;
+
+	(void)state;
+	sigemptyset(&before);
+	must_be(pthread_sigmask(SIG_SETMASK, &before, NULL), 0);
+	p = producer_join(q);
+	other = producer_join(q);
+	must_be(pthread_sigmask(SIG_SETMASK, NULL, &after), 0);
+	for (int sig = 1; sig < SIGRTMIN; sig++)
+		must_be(sigismember(&before, sig), sigismember(&after, sig));
+	snprintf(path, sizeof(path), "/proc/self/task/%ld/status",
+		 other_thread(&threads));
+	must_be(threads, 2);
+	status = fopen(path, "r");
+	must(status);
+	while (fgets(line, sizeof(line), status))
+		if (!strncmp(line, "SigBlk:", 7))
+			blocked = strtoull(line + 7, NULL, 16);
+	fclose(status);
+	for (int sig = 1; sig < SIGRTMIN; sig++)
+		if (sig != SIGKILL && sig != SIGSTOP)
+			must(blocked >> (sig - 1) & 1);
+	shmq_producer_close(other);
+	must_be(other_thread(&threads) > 0, 1);
+	shmq_producer_close(p);
+	shmq_close(q);
+}
+
+static void send_and_close(void *arg)
+{
+	struct shmq *q = arg;
+	struct shmq_producer *p = producer_join(q);
+
+	send_one(p);
+	must(!is_synced(q));
+	shmq_producer_close(p);
+	must(is_synced(q));
+}
+
+/* Its parent's would sync in an hour. */
+static void a_child_does_not_rely_on_its_parents(void **state)
+{
+	struct shmq *q = create(3600000);
+	struct shmq_producer *p = producer_join(q);
+
+	(void)state;
+	child_run(send_and_close, q);
+	shmq_producer_close(p);
+	shmq_close(q);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST_IN_DIRECTORY(what_comes_before_it_arms_is_synced),
+		TEST_IN_DIRECTORY(an_end_that_comes_before_it_arms_is_one),
+		TEST_IN_DIRECTORY(what_comes_with_the_end_is_synced),
+		TEST_IN_DIRECTORY(there_is_one_and_signals_are_not_for_it),
+		TEST_IN_DIRECTORY(a_child_does_not_rely_on_its_parents),
+	};
+
+	return cmocka_run_group_tests_name("syncer", tests, NULL, NULL);
+}
