@@ -123,8 +123,8 @@ int shmqi_journal_told(int r);
 void shmqi_journal_join(struct shmq_producer *p);
 
 /*
- * The limit is used up: as shmqi_claim_find_room(). Also -ENOSPC, -EDQUOT,
- * -EFBIG, -EIO, -EMFILE, -ENFILE, -ENOMEM.
+ * The limit is used up: as shmqi_claim_find_room(), or CLAIM_MOVED. Also
+ * -ENOSPC, -EDQUOT, -EFBIG, -EIO, -EMFILE, -ENFILE, -ENOMEM.
  */
 int shmqi_journal_find_room(struct shmq_producer *p, uint64_t tail,
 			    uint64_t end);
