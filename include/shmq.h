@@ -681,7 +681,8 @@ uint64_t shmq_consumer_lost(const struct shmq_consumer *c);
  * Shared    c belongs to one thread · Progress independent of other processes
  * Return    0; -ERANGE (no such number has been sent), -EBUSY (c has borrowed
  *           messages), -EOPNOTSUPP (not a journal, or c has, or may have, others
- *           in its group), -EINVAL, -ESTALE, -EBADMSG, -ENOMEM
+ *           in its group), -EINVAL, -ESTALE, -EBADMSG (also: that message is
+ *           damaged; what is behind it is found), -ENOMEM
  */
 int shmq_seek(struct shmq_consumer *c, unsigned where, uint64_t value);
 #define SHMQ_SEEK_OLDEST 0u
