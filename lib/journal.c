@@ -142,5 +142,7 @@ int shmqi_journal_find_room(struct shmq_producer *p, uint64_t tail,
 		return p->single || cursor_pos(&p->control->tail) == tail ?
 			       -EBADMSG :
 			       CLAIM_MOVED;
+	if ((r == -ENOENT || r == -EBADMSG) && shmqi_journal_unlinked(seg))
+		return -EIDRM;
 	return shmqi_journal_told(r);
 }

@@ -86,6 +86,9 @@ void shmqi_journal_forked(struct segment *seg);
  */
 int shmqi_journal_control(struct name *control, const struct name *name);
 
+/* Has the directory been removed? By whomever. Needs no lock. */
+bool shmqi_journal_unlinked(const struct segment *seg);
+
 /* Remove the directory and all that is in it. Needs no lock. */
 int shmqi_journal_remove(const struct name *name);
 

@@ -393,6 +393,14 @@ int shmqi_journal_create(struct segment **out, const struct name *name,
 	return r;
 }
 
+bool shmqi_journal_unlinked(const struct segment *seg)
+{
+	struct stat st;
+
+	return load_acquire(&seg->control->moved) == 1 ||
+	       (!fstat(seg->journal->dir, &st) && !st.st_nlink);
+}
+
 int shmqi_journal_remove(const struct name *name)
 {
 	int dir = open(name->path,

@@ -480,6 +480,45 @@ static void a_scribbled_tail_is_damage(void **state)
 	}
 }
 
+/* No segment is made any more, and none is there for who is behind. */
+static void who_goes_on_after_unlinking_is_told(void **state)
+{
+	struct shmq *q = journal_create(0);
+	struct shmq_producer *p = producer_join(q);
+	struct shmq_consumer *c = consumer_join(q, 0), *tap;
+	uint64_t sent = 0, taken = 0;
+	char buf[LARGEST];
+	ssize_t n;
+
+	(void)state;
+	must_be(shmq_consumer_open(&tap, q, NULL, SHMQ_TAP), 0);
+	while (count_files("j") < 5)
+		send_number(p, sent++);
+	must_be(shmq_recv(c, buf, sizeof(buf), SHMQ_NOWAIT), length_of(0));
+	must_be(shmq_recv(tap, buf, sizeof(buf), SHMQ_NOWAIT), length_of(0));
+	must_be(shmq_unlink("j"), 0);
+	must_be(shmq_sync(q, SHMQ_NOWAIT), -EIDRM);
+	for (n = 0; n >= 0; taken++)
+		n = shmq_recv(c, buf, sizeof(buf), SHMQ_NOWAIT);
+	must_be(n, -EIDRM);
+	must(taken > 10 && taken < sent);
+	for (n = 0; n >= 0;)
+		n = shmq_recv(tap, buf, sizeof(buf), SHMQ_NOWAIT);
+	must_be(n, -EIDRM);
+	/* Some end where the segment does, some would not. */
+	for (n = 0; n >= 0; sent++)
+		n = shmq_send(p, buf, sent % 2 ? 0 : 1000, SHMQ_NOWAIT);
+	must_be(n, -EIDRM);
+	for (n = 0; n >= 0;)
+		n = shmq_send(p, buf, 0, SHMQ_NOWAIT);
+	must_be(n, -EIDRM);
+	must_be(shmq_send(p, buf, 0, SHMQ_NOWAIT), -EIDRM);
+	shmq_consumer_close(tap);
+	shmq_consumer_close(c);
+	shmq_producer_close(p);
+	shmq_close(q);
+}
+
 /* ------------------------------------------------------------------- many */
 
 #define SENDERS 3
@@ -576,6 +615,7 @@ int main(void)
 		TEST_IN_DIRECTORY(a_directory_is_not_always_a_journal),
 		TEST_IN_DIRECTORY(a_missing_segment_is_damage),
 		TEST_IN_DIRECTORY(a_scribbled_tail_is_damage),
+		TEST_IN_DIRECTORY(who_goes_on_after_unlinking_is_told),
 		TEST_IN_DIRECTORY(many_send_and_many_receive),
 	};
 
