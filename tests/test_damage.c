@@ -238,12 +238,54 @@ static void a_tail_far_away_is_damage_too(void **state)
 	shmq_close(q);
 }
 
+/* What somebody is just sending is no damage, and hides nothing either. */
+static void an_unfinished_send_is_no_damage(void **state)
+{
+	static const uint64_t kinds[] = { 0, SHMQ_SINGLE_PRODUCER };
+
+	(void)state;
+	for (size_t k = 0; k < 2; k++) {
+		struct shmq_attr attr = SHMQ_ATTR_INIT;
+		struct shmq_producer *p, *other = NULL;
+		struct shmq_consumer *tap;
+		struct shmq *q;
+		void *room;
+
+		attr.flags = SHMQ_JOURNAL | SHMQ_TOPIC | kinds[k];
+		attr.segment_bytes = SEGMENT;
+		must_be(shmq_open(&q, "j", SHMQ_CREATE, 0600, &attr), 0);
+		p = producer_join(q);
+		for (uint32_t i = 0; i < 20; i++)
+			must_be(shmq_send(p, &i, sizeof(i), SHMQ_NOWAIT), 0);
+		must_be(shmq_reserve(p, 4, &room, SHMQ_NOWAIT), 0);
+		if (!k)
+			other = producer_join(q);
+		for (uint32_t i = 21; other && i < 30; i++)
+			must_be(shmq_send(other, &i, sizeof(i), SHMQ_NOWAIT),
+				0);
+		must_be(shmq_journal_verify(q, NULL, NULL), 0);
+		must_be(shmq_check(q, NULL, NULL), 0);
+		tap = tap_of(q);
+		must_find(tap, 19);
+		if (other)
+			must_find(tap, 25);
+		must_be(shmq_seek(tap, SHMQ_SEEK_SEQ, 20), 0);
+		must_be(shmq_recv(tap, room, 4, SHMQ_NOWAIT), -EAGAIN);
+		shmq_consumer_close(tap);
+		shmq_producer_close(other);
+		shmq_producer_close(p);
+		shmq_close(q);
+		must_be(shmq_unlink("j"), 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST_IN_DIRECTORY(damage_in_the_middle_hides_nothing_else),
 		TEST_IN_DIRECTORY(damage_at_the_beginning_hides_nothing_else),
 		TEST_IN_DIRECTORY(a_tail_far_away_is_damage_too),
+		TEST_IN_DIRECTORY(an_unfinished_send_is_no_damage),
 	};
 
 	return cmocka_run_group_tests_name("damage", tests, NULL, NULL);
