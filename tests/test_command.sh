@@ -693,7 +693,12 @@ a_journal_keeps_what_was_received() {
 	echo '{"data": "a=b=", "encoding": "base64"}' >"$work/objects"
 	expect 1 journal import other <"$work/objects"
 	err_has 'base64'
+	echo '{"data": "====", "encoding": "base64"}' >"$work/objects"
+	expect 1 journal import other <"$work/objects"
 	expect 1 journal import plain </dev/null
+	# As completion in a shell has it.
+	expect 0 journal info "$SHMQ_DIR/other/"
+	expect 2 create --journal "$SHMQ_DIR/none/"
 	expect 0 create --journal --segment 64K --topic --retain-messages 10 \
 		--retain-bytes 1M --retain-seconds 1000 --drop-unread short
 	seq 0 4999 >"$work/in"
