@@ -334,7 +334,8 @@ void shmq_close(struct shmq *q);
 /*
  * Remove a name. Processes that have the queue open go on using it, but nobody
  * sleeps on it any more: a call that sleeps, or would have to, returns -EIDRM.
- * A call that was told not to wait goes on returning -EAGAIN.
+ * A call that was told not to wait goes on returning -EAGAIN. The files of a
+ * journal are gone, so a call that comes to another of them returns -EIDRM, too.
  *
  * Blocks    for the file system only
  * Shared    anybody, any time
@@ -361,9 +362,10 @@ int shmq_unlink(const char *name);
  *           syncs
  * Order     after a crash of the machine all that was sent before is there
  * Return    0; -ETIMEDOUT (a sender is in the way), -EINTR, -EOPNOTSUPP (not a
- *           journal), -EBADF (the handle is read only), -EIO, -ENOSPC, -EDQUOT
- *           (the disk says no, or has said so since the journal was made, or
- *           mended), -EFBIG, -EMFILE, -ENFILE, -EINVAL, -EBADMSG, -ENOMEM
+ *           journal), -EBADF (the handle is read only), -EIDRM (the directory
+ *           has been removed), -EIO, -ENOSPC, -EDQUOT (the disk says no, or has
+ *           said so since the journal was made, or mended), -EFBIG, -EMFILE,
+ *           -ENFILE, -EINVAL, -EBADMSG, -ENOMEM
  */
 int shmq_sync(struct shmq *q, int64_t timeout_ns);
 
@@ -407,8 +409,9 @@ void shmq_producer_close(struct shmq_producer *p);
  * Order     whoever receives the message sees all that this thread stored
  *           before; messages of one producer are received in sending order
  * Return    0; -EAGAIN (full, SHMQ_NOWAIT), -ETIMEDOUT (full, time is up),
- *           -EMSGSIZE (too large), -EINTR, -ECANCELED, -EIDRM (full, and the
- *           queue has been unlinked), -EBUSY (a reservation is open), -EINVAL,
+ *           -EMSGSIZE (too large), -EINTR, -ECANCELED, -EIDRM (full, or a
+ *           journal that needs another segment file, and the queue has been
+ *           unlinked), -EBUSY (a reservation is open), -EINVAL,
  *           -ESTALE (inherited by fork), -EBADMSG (the queue is damaged),
  *           -ENOMEM (it was resized, and the new ring cannot be mapped),
  *           -EOVERFLOW (2^62 bytes or 2^57 messages have passed through);
@@ -532,7 +535,8 @@ void shmq_consumer_close(struct shmq_consumer *c);
  * Return    the message's length; -EAGAIN (none, SHMQ_NOWAIT), -ETIMEDOUT
  *           (none, time is up), -EMSGSIZE (larger than size; it stays in the
  *           queue), -EINTR, -ECANCELED, -EIDRM (none, and the queue has been
- *           unlinked), -ENOBUFS (as shmq_receive), -ENOMEM (private copies
+ *           unlinked; or it was a journal's, and its file has been removed with
+ *           the directory), -ENOBUFS (as shmq_receive), -ENOMEM (private copies
  *           need it), -EINVAL, -ESTALE, -EBADMSG
  */
 ssize_t shmq_recv(struct shmq_consumer *c, void *buf, size_t size,
@@ -681,7 +685,9 @@ uint64_t shmq_consumer_lost(const struct shmq_consumer *c);
  * Shared    c belongs to one thread · Progress independent of other processes
  * Return    0; -ERANGE (no such number has been sent), -EBUSY (c has borrowed
  *           messages), -EOPNOTSUPP (not a journal, or c has, or may have, others
- *           in its group), -EINVAL, -ESTALE, -EBADMSG, -ENOMEM
+ *           in its group), -EINVAL, -ESTALE, -EBADMSG (also: that message is
+ *           damaged; what is behind it is found), -EIDRM (the directory has
+ *           been removed), -ENOMEM
  */
 int shmq_seek(struct shmq_consumer *c, unsigned where, uint64_t value);
 #define SHMQ_SEEK_OLDEST 0u

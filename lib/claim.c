@@ -130,6 +130,8 @@ int shmqi_claim_find_room(struct shmq_producer *p, struct cursor tail,
 
 	if (end > SH_POS_MAX)
 		return -EOVERFLOW;
+	if (end < tail.pos)
+		return -EBADMSG;
 	if (p->ep.seg->journal)
 		return shmqi_journal_find_room(p, tail.pos, end);
 	shmqi_policy_follow_producing(p);
@@ -180,8 +182,13 @@ int shmqi_claim_among_many(struct shmq_producer *p, uint64_t span,
 	for (int i = 0; i < SWAPS; i++) {
 		c = cursor_load(tail);
 		to = (struct cursor){ c.pos + span, c.seq + count, me };
-		if (unlikely(to.pos > p->limit)) {
+		/* Also where it wraps: who has been nowhere yet has limit 0. */
+		if (unlikely(to.pos - 1 >= p->limit)) {
 			r = shmqi_claim_find_room(p, c, to.pos);
+			if (r == CLAIM_MOVED) {
+				r = -EBADMSG;
+				continue;
+			}
 			if (r == CLAIM_TURN) {
 				r = shmqi_turn_take(p, c);
 				if (r == -EAGAIN)

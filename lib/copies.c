@@ -363,7 +363,9 @@ void shmqi_copies_release(struct shmq_consumer *c)
 		if (!waits || k != keep)
 			claim_done(&c->claims[k]);
 	copies->pending_lent = false;
-	bell_look(&c->ep, &c->control->send);
+	/* A tap makes no room, and may not be able to write. */
+	if (!is_tap(c))
+		bell_look(&c->ep, &c->control->send);
 	if (waits) {
 		shmqi_copies_trim(c);
 		return;

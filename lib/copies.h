@@ -158,6 +158,13 @@ bool shmqi_tap_oldest(const struct shmq_consumer *c, uint64_t pos,
  */
 int shmqi_tap_pass_dead(struct shmq_consumer *c);
 
+/*
+ * Has somebody, alive or dead, claimed a place and not stamped it? Where his
+ * claim ends; of a single producer, where it may.
+ */
+bool shmqi_obstacle_open(const struct segment *seg, struct cursor at,
+			 struct cursor *behind);
+
 /* To the ring that holds its place. 1: it has gone there; 0; or an error. */
 int shmqi_tap_follow(struct shmq_consumer *c);
 

@@ -47,7 +47,8 @@ static const struct {
 	{ EBADF, "the handle is read only, or the descriptor is not open" },
 	{ ENOENT, "there is no queue of that name" },
 	{ EEXIST, "there is a queue, or a file, of that name already" },
-	{ ENOSPC, "the file system has no room for a queue of that capacity" },
+	{ ENOSPC, "the file system has no room for that, or for the next file "
+		  "of a journal" },
 	{ ENAMETOOLONG, "the name is too long" },
 	{ EINPROGRESS, "sent; but the disk has not said that it has it" },
 	{ ENOTEMPTY, "there are files in that directory which are not the "

@@ -9,6 +9,7 @@
 #include <errno.h>
 
 #include "copies.h"
+#include "journal.h"
 #include "views.h"
 
 #define LOOKS 1000
@@ -45,6 +46,9 @@ int shmqi_consumer_follow_locked(struct shmq_consumer *c, uint64_t pos)
 		return r;
 	for (int i = 0; i < LOOKS; i++) {
 		r = shmqi_views_enter(&c->ep, pos, on_loan(c), &c->ring);
+		if (r == -EBADMSG && c->ep.seg->journal &&
+		    shmqi_journal_unlinked(c->ep.seg))
+			return -EIDRM;
 		if (r != -ESTALE)
 			return r ? views_error(r) : 1;
 		r = shmqi_consumer_pass_gone(c);

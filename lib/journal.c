@@ -44,14 +44,21 @@ static bool has_made_room(struct segment *seg, int r)
 /* The tail has come to a segment that the producer is not in. */
 static int enter(struct shmq_producer *p, uint64_t tail)
 {
-	int r = shmqi_views_enter(&p->ep, tail, false, &p->ring);
+	struct segment *seg = p->ep.seg;
+	int r;
 
-	if (has_made_room(p->ep.seg, r))
+	/* edge RING: pairs with raise_ring. No tail skips a segment: what
+	 * somebody scribbles there makes no file. */
+	if (journal_number(seg, tail) > load_acquire(&seg->control->ring) + 1)
+		return shmqi_error_say(-EBADMSG, "damaged: the tail is in no "
+						 "segment");
+	r = shmqi_views_enter(&p->ep, tail, false, &p->ring);
+	if (has_made_room(seg, r))
 		r = shmqi_views_enter(&p->ep, tail, false, &p->ring);
 	/* Before anything is claimed there. What fails is tried again at the
 	 * next segment. */
-	if (!r && raise_ring(p->ep.seg, p->ring.number))
-		shmqi_retain(p->ep.seg);
+	if (!r && raise_ring(seg, p->ring.number))
+		shmqi_retain(seg);
 	return r;
 }
 
@@ -136,9 +143,13 @@ int shmqi_journal_find_room(struct shmq_producer *p, uint64_t tail,
 	pthread_mutex_lock(&seg->lock);
 	r = find_room(p, tail, end);
 	pthread_mutex_unlock(&seg->lock);
-	/* Where the tail was has been removed since: nobody wins a claim
-	 * there, and who tries looks again. */
+	/* Where the tail was has been removed since. Never 0: there is no
+	 * segment to write into. */
 	if (r == -ESTALE)
-		return 0;
+		return p->single || cursor_pos(&p->control->tail) == tail ?
+			       -EBADMSG :
+			       CLAIM_MOVED;
+	if ((r == -ENOENT || r == -EBADMSG) && shmqi_journal_unlinked(seg))
+		return -EIDRM;
 	return shmqi_journal_told(r);
 }

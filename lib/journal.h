@@ -86,6 +86,9 @@ void shmqi_journal_forked(struct segment *seg);
  */
 int shmqi_journal_control(struct name *control, const struct name *name);
 
+/* Has the directory been removed? By whomever. Needs no lock. */
+bool shmqi_journal_unlinked(const struct segment *seg);
+
 /* Remove the directory and all that is in it. Needs no lock. */
 int shmqi_journal_remove(const struct name *name);
 
@@ -129,8 +132,8 @@ int shmqi_journal_told(int r);
 void shmqi_journal_join(struct shmq_producer *p);
 
 /*
- * The limit is used up: as shmqi_claim_find_room(). Also -ENOSPC, -EDQUOT,
- * -EFBIG, -EIO, -EMFILE, -ENFILE, -ENOMEM.
+ * The limit is used up: as shmqi_claim_find_room(), or CLAIM_MOVED. Also
+ * -ENOSPC, -EDQUOT, -EFBIG, -EIO, -EMFILE, -ENFILE, -ENOMEM.
  */
 int shmqi_journal_find_room(struct shmq_producer *p, uint64_t tail,
 			    uint64_t end);

@@ -20,6 +20,7 @@
 #include <bsd/stdlib.h>
 #include <bsd/string.h>
 
+#include "bounds.h"
 #include "crc32c.h"
 #include "error.h"
 #include "fd.h"
@@ -270,6 +271,34 @@ void shmqi_journal_tidy(const struct segment *seg)
 	each(seg->journal->dir, tidy_one, &oldest);
 }
 
+/*
+ * The number of what a segment begins with: as it says, or, where it cannot be
+ * true or is missing (ring is NULL), one less than that of the next that is
+ * whole. There is damage, and who comes to it is told.
+ */
+static void number_oldest(struct segment *seg, const struct ring *ring,
+			  struct cursor *place)
+{
+	struct scan scan = { .seg = seg, .ring.number = UINT64_MAX };
+	struct cursor tail, next = *place;
+	uint64_t first = seg->geo.start_seq;
+
+	place->seq = UINT64_MAX;
+	if (ring) {
+		scan.ring = *ring;
+		place->seq = record_seq(ring, place->pos);
+	}
+	if (!shmqi_bounds_tail(seg, &tail))
+		return;
+	if (place->pos >= tail.pos) {
+		place->seq = tail.seq;
+	} else if (place->seq < first || place->seq > tail.seq) {
+		next.seq = first;
+		shmqi_scan_behind(&scan, tail, &next);
+		place->seq = next.seq > first ? next.seq - 1 : first;
+	}
+}
+
 static int oldest_once(struct segment *seg, struct cursor *place)
 {
 	uint64_t lowest, highest;
@@ -287,9 +316,10 @@ static int oldest_once(struct segment *seg, struct cursor *place)
 		return 0;
 	}
 	r = shmqi_journal_ring(seg, place->pos, false, &ring);
-	if (!r)
-		place->seq = record_seq(&ring, place->pos);
-	return r;
+	if (r && r != -EBADMSG)
+		return r;
+	number_oldest(seg, r ? NULL : &ring, place);
+	return 0;
 }
 
 int shmqi_journal_oldest(struct segment *seg, struct cursor *place)
@@ -381,6 +411,14 @@ int shmqi_journal_create(struct segment **out, const struct name *name,
 		remove_dir(temporary.path);
 	}
 	return r;
+}
+
+bool shmqi_journal_unlinked(const struct segment *seg)
+{
+	struct stat st;
+
+	return load_acquire(&seg->control->moved) == 1 ||
+	       (!fstat(seg->journal->dir, &st) && !st.st_nlink);
 }
 
 int shmqi_journal_remove(const struct name *name)

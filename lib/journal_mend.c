@@ -9,6 +9,7 @@
  *
  *   1  the stream is walked, from the last segment that began before what was
  *      known to be on the disk, to the first record that is not whole
+ *      (journal_end.h)
  *   2  what is behind that is made zeros, and later segments are removed: no
  *      stamp may be left that could be taken for that of a number to come
  *   3  the tail is put there, all members are free, and each group goes to the
@@ -29,9 +30,9 @@
 #include "attributes.h"
 #include "error.h"
 #include "journal.h"
+#include "journal_end.h"
 #include "lease.h"
 #include "members.h"
-#include "seal.h"
 #include "segfile.h"
 #include "storage.h"
 #include "views.h"
@@ -39,13 +40,6 @@
 
 /* So long does another one mend at most, or has been stopped. */
 #define PATIENCE_S 60
-
-struct mending {
-	struct segment *seg;
-	uint64_t lowest, highest; /* segment files, without a gap */
-	uint64_t synced;
-	struct cursor begin, end;
-};
 
 static uint64_t boot_now(void)
 {
@@ -69,156 +63,6 @@ void shmqi_journal_is_true(struct segment *seg)
 {
 	store_relaxed(&seg->control->inode, seg->ino);
 	store_release(&seg->control->boot, boot_now());
-}
-
-/* ------------------------------------------------------------------ walking */
-
-/* Read the record that should be at pos. sealed: and is it whole? */
-static bool look(const struct ring *ring, struct cursor at, bool sealed,
-		 struct found *found)
-{
-	uint64_t left = ring->mask + 1 - (at.pos & ring->mask);
-
-	return record_published(ring, at.pos, at.seq) &&
-	       record_read(ring, at.pos, found) && found->span <= left &&
-	       (!sealed || shmqi_seal_holds(found, at.seq));
-}
-
-/* A record that says itself which number it has. */
-static bool speaks_for_itself(const struct ring *ring, struct cursor *at)
-{
-	struct found found;
-
-	at->seq = record_seq(ring, at->pos);
-	at->owner = SH_NOBODY;
-	return at->seq < SH_SEQ_MAX && look(ring, *at, true, &found);
-}
-
-static int ring_of(struct mending *m, uint64_t number, struct ring *ring)
-{
-	/* One at a time: nobody else uses any. */
-	shmqi_views_free(m->seg);
-	return shmqi_journal_ring(m->seg, number * m->seg->geo.capacity, true,
-				  ring);
-}
-
-/* To the end of the segment, or to what is missing or not whole. */
-static void walk(const struct mending *m, const struct ring *ring,
-		 struct cursor *at)
-{
-	uint64_t end = (journal_number(m->seg, at->pos) + 1) * (ring->mask + 1);
-	struct found found;
-
-	/* What was synced and is not whole is damage, not a torn end. */
-	while (at->pos < end && look(ring, *at, at->pos >= m->synced, &found)) {
-		at->pos += found.span;
-		at->seq += found.count;
-	}
-}
-
-/* Where to begin: a segment whose first record is whole, the last that can. */
-static int find_begin(struct mending *m, uint64_t *number)
-{
-	const struct geometry *geo = &m->seg->geo;
-	struct ring ring;
-	int r;
-
-	*number = journal_number(m->seg, m->synced);
-	if (*number > m->highest)
-		*number = m->highest;
-	for (;; --*number) {
-		m->end = (struct cursor){ .pos = *number * geo->capacity };
-		r = ring_of(m, *number, &ring);
-		if (r)
-			return r;
-		if (m->end.pos <= geo->start_pos) {
-			m->end = (struct cursor){ geo->start_pos,
-						  geo->start_seq, SH_NOBODY };
-			return 0;
-		}
-		if (speaks_for_itself(&ring, &m->end))
-			return 0;
-		if (*number == m->lowest)
-			break;
-	}
-	/* Nothing is left. Number as if all had been there. */
-	m->end.seq = cursor_load(&m->seg->control->tail).seq;
-	if (m->end.seq >= SH_SEQ_MAX)
-		m->end.seq = geo->start_seq;
-	m->end.owner = SH_NOBODY;
-	return 0;
-}
-
-/* The next record in the segment, of what was synced, that begins well. */
-static bool find_next(struct mending *m, const struct ring *ring)
-{
-	uint64_t bytes = ring->mask + 1;
-	uint64_t end = (m->end.pos / bytes + 1) * bytes;
-
-	if (end > m->synced)
-		end = m->synced;
-	for (uint64_t pos = m->end.pos + SH_SEALED_LINE; pos < end;
-	     pos += SH_SEALED_LINE) {
-		struct cursor at = { .pos = pos };
-
-		if (speaks_for_itself(ring, &at) && at.seq > m->end.seq) {
-			m->end = at;
-			return true;
-		}
-	}
-	return false;
-}
-
-/*
- * Past damage below what was synced, to what begins well: in this segment, or
- * later. 1: found; 0: there is none; or an error.
- */
-static int find_later(struct mending *m, uint64_t *number)
-{
-	struct ring ring;
-	int r = ring_of(m, *number, &ring);
-
-	if (!r && find_next(m, &ring))
-		return 1;
-	for (uint64_t k = *number + 1; !r && k <= m->highest; k++) {
-		struct cursor at = { .pos = k * m->seg->geo.capacity };
-
-		if (at.pos >= m->synced)
-			break;
-		r = ring_of(m, k, &ring);
-		if (!r && speaks_for_itself(&ring, &at)) {
-			*number = k;
-			m->end = at;
-			return 1;
-		}
-	}
-	return r;
-}
-
-static int find_end(struct mending *m)
-{
-	uint64_t number;
-	struct ring ring;
-	int r = find_begin(m, &number);
-
-	while (!r) {
-		r = ring_of(m, number, &ring);
-		if (r)
-			break;
-		walk(m, &ring, &m->end);
-		if (m->end.pos == (number + 1) * m->seg->geo.capacity) {
-			if (number++ == m->highest)
-				break;
-			continue;
-		}
-		if (m->end.pos >= m->synced)
-			break;
-		r = find_later(m, &number);
-		if (!r)
-			break;
-		r = r > 0 ? 0 : r;
-	}
-	return r;
 }
 
 /* ------------------------------------------------------------------ cutting */
@@ -307,14 +151,14 @@ static int resolve(struct mending *m, uint64_t pos, struct cursor *to)
 		return 0;
 	}
 	number = journal_number(m->seg, pos);
-	r = ring_of(m, number, &ring);
+	r = shmqi_end_ring(m, number, &ring);
 	if (r)
 		return r;
 	*to = (struct cursor){ .pos = pos };
-	if (pos % SH_SEALED_LINE == 0 && speaks_for_itself(&ring, to))
+	if (pos % SH_SEALED_LINE == 0 && shmqi_end_speaks(&ring, to))
 		return 0;
 	*to = (struct cursor){ .pos = number * bytes };
-	if (to->pos <= m->begin.pos || !speaks_for_itself(&ring, to))
+	if (to->pos <= m->begin.pos || !shmqi_end_speaks(&ring, to))
 		*to = m->begin;
 	return 0;
 }
@@ -332,8 +176,8 @@ static int find_first(struct mending *m)
 					    SH_NOBODY };
 		return 0;
 	}
-	r = ring_of(m, m->lowest, &ring);
-	if (!r && !speaks_for_itself(&ring, &m->begin))
+	r = shmqi_end_ring(m, m->lowest, &ring);
+	if (!r && !shmqi_end_speaks(&ring, &m->begin))
 		m->begin = m->end;
 	return r;
 }
@@ -420,7 +264,7 @@ static int mend(struct segment *seg)
 	for (uint64_t k = m.lowest; !r && k <= m.highest; k++)
 		r = shmqi_segfile_complete(seg, k);
 	if (!r)
-		r = find_end(&m);
+		r = shmqi_end_find(&m);
 	if (!r)
 		r = cut(&m);
 	if (!r)

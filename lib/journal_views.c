@@ -139,9 +139,12 @@ int shmqi_journal_ring(struct segment *seg, uint64_t pos, bool writable,
 
 	if (writable && beginning)
 		r = shmqi_segfile_make(seg, number);
-	if (!r)
-		r = open_view(seg, number, writable, &view);
-	if (r == -ENOENT && beginning && number) {
+	/* Here -ENOENT is of the directory. */
+	if (r)
+		return r;
+	r = open_view(seg, number, writable, &view);
+	/* A writer is never given a place where nothing is. */
+	if (r == -ENOENT && !writable && beginning && number) {
 		/* edge RING: pairs with raise_ring; it was made before */
 		if (load_acquire(&seg->control->ring) < number) {
 			/* The one before it: so its reader looks again. */

@@ -54,6 +54,8 @@ lib_libshmqi_la_SOURCES = \
 	lib/journal.c \
 	lib/journal.h \
 	lib/journal_dir.c \
+	lib/journal_end.c \
+	lib/journal_end.h \
 	lib/journal_mend.c \
 	lib/journal_views.c \
 	lib/layout.h \

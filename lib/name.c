@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <bsd/string.h>
 
@@ -25,13 +26,31 @@ const char *shmq_runtime_dir(void)
 	return dir && *dir ? dir : "/dev/shm";
 }
 
+/* As completion in a shell ends the name of a journal, which is a directory. */
+static const char *without_slashes(const char *name, char shorter[PATH_MAX])
+{
+	size_t len = strlen(name);
+	struct stat st;
+
+	if (!len || name[len - 1] != '/' || len >= PATH_MAX ||
+	    stat(name, &st) < 0)
+		return name;
+	while (len > 1 && name[len - 1] == '/')
+		len--;
+	memcpy(shorter, name, len);
+	shorter[len] = '\0';
+	return shorter;
+}
+
 int shmqi_name_resolve(struct name *out, const char *name)
 {
+	char shorter[PATH_MAX];
 	const char *base;
 	int n;
 
 	if (!name || !*name)
 		return shmqi_error_say(-EINVAL, "a queue needs a name");
+	name = without_slashes(name, shorter);
 	base = strrchr(name, '/');
 	base = base ? base + 1 : name;
 	if (!*base || !strcmp(base, ".") || !strcmp(base, ".."))

@@ -59,6 +59,25 @@ static bool find_claim(const struct segment *seg, struct cursor at,
 	return false;
 }
 
+bool shmqi_obstacle_open(const struct segment *seg, struct cursor at,
+			 struct cursor *behind)
+{
+	struct cursor tail;
+	struct open_claim open;
+
+	if (!policy_serial(seg)) {
+		if (!find_claim(seg, at, &open))
+			return false;
+		*behind = open.end;
+		return true;
+	}
+	/* It numbers the tail when all before it is stamped. */
+	if (!shmqi_bounds_tail(seg, &tail) || tail.seq > at.seq)
+		return false;
+	*behind = (struct cursor){ tail.pos, at.seq + 1, SH_NOBODY };
+	return true;
+}
+
 static bool is_dead(struct segment *seg, uint32_t member)
 {
 	bool alive;
@@ -183,6 +202,7 @@ int shmq_tap_skip(struct shmq_consumer *c, uint64_t *position,
 	struct open_claim open;
 	struct cursor at, to;
 	struct found found;
+	bool missing;
 	int r;
 
 	if (!c)
@@ -192,12 +212,14 @@ int shmq_tap_skip(struct shmq_consumer *c, uint64_t *position,
 	if (!is_tap(c))
 		return -EOPNOTSUPP;
 	r = shmqi_tap_follow(c);
-	if (r < 0)
+	/* The segment file is not there. */
+	missing = r == -EBADMSG && c->ep.seg->journal;
+	if (r < 0 && !missing)
 		return r;
 	at = c->copies->at;
 	if (cursor_pos(&c->control->tail) <= at.pos)
-		return 0;
-	if (record_published(&c->ring, at.pos, at.seq) &&
+		return missing ? r : 0;
+	if (!missing && record_published(&c->ring, at.pos, at.seq) &&
 	    record_read(&c->ring, at.pos, &found))
 		return 0;
 	if (copies_overtaken(c, at.pos))

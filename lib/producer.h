@@ -68,6 +68,8 @@ int shmqi_claim_among_many(struct shmq_producer *p, uint64_t span,
  * next ring, and the rest of this one has to be claimed first (turn.h).
  */
 #define CLAIM_TURN 1
+/* Of many: the tail is elsewhere by now, and what was there is gone. */
+#define CLAIM_MOVED 3
 int shmqi_claim_find_room(struct shmq_producer *p, struct cursor tail,
 			  uint64_t end);
 
@@ -129,7 +131,8 @@ static inline int claim_single(struct shmq_producer *p, uint64_t span,
 {
 	uint64_t pos = p->at.pos, end = pos + span, seq = p->at.seq;
 
-	if (unlikely(end > p->limit)) {
+	/* Also where it wraps: who has been nowhere yet has limit 0. */
+	if (unlikely(end - 1 >= p->limit)) {
 		int r = shmqi_claim_find_room_single(p, span);
 
 		if (r == CLAIM_MANY)

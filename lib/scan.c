@@ -78,15 +78,38 @@ static bool next_in_segment(const struct scan *scan, struct cursor tail,
 	return false;
 }
 
+/* The next segment file there is, from a number on. */
+static bool next_file(const struct segment *seg, uint64_t *number)
+{
+	uint64_t lowest, highest;
+
+	if (shmqi_segfile_exists(seg, *number))
+		return true;
+	/* However far away, whatever the tail says. */
+	if (shmqi_journal_files(seg, *number, &lowest, &highest) ||
+	    lowest < *number)
+		return false;
+	*number = lowest;
+	return true;
+}
+
 void shmqi_scan_behind(struct scan *scan, struct cursor tail, struct cursor *at)
 {
-	uint64_t number = journal_number(scan->seg, at->pos), time;
+	const struct segment *seg = scan->seg;
+	uint64_t number = journal_number(seg, at->pos) + 1, time;
+	struct cursor first;
 
 	if (next_in_segment(scan, tail, at))
 		return;
-	while (++number <= journal_number(scan->seg, tail.pos))
-		if (shmqi_scan_first(scan->seg, number, at, &time))
+	for (;
+	     number <= journal_number(seg, tail.pos) && next_file(seg, &number);
+	     number++) {
+		if (shmqi_scan_first(seg, number, &first, &time) &&
+		    first.seq > at->seq && first.seq <= tail.seq) {
+			*at = first;
 			return;
+		}
+	}
 	*at = tail;
 }
 

@@ -4,6 +4,9 @@
  * from what the first record of each says; where in it, by halves from its
  * index; and the rest, at most a window, is walked. Where the index fails the
  * walk is longer, and then the index is written anew.
+ *
+ * Damage does not hide what is behind it: a segment that says nothing of itself
+ * is passed over by the halves, and a record that cannot be read by the walk.
  */
 #include "config.h"
 
@@ -25,6 +28,7 @@
 struct target {
 	unsigned where; /* SHMQ_SEEK_ */
 	uint64_t value;
+	struct cursor tail; /* when we began */
 };
 
 static bool before_seq(const struct found *found, struct cursor at,
@@ -73,6 +77,18 @@ static bool first_of(struct segment *seg, uint64_t number, struct cursor *first,
 	return true;
 }
 
+/* The first from *number to last that says what it begins with. */
+static bool speaking(struct segment *seg, const struct target *t,
+		     uint64_t *number, uint64_t last, struct cursor *first,
+		     uint64_t *time)
+{
+	for (; *number <= last; ++*number)
+		if (first_of(seg, *number, first, time) &&
+		    first->seq <= t->tail.seq)
+			return true;
+	return false;
+}
+
 /* The last segment that begins before what is looked for, or the first. */
 static int find_segment(struct segment *seg, const struct target *t,
 			struct cursor *place)
@@ -86,19 +102,64 @@ static int find_segment(struct segment *seg, const struct target *t,
 	pthread_mutex_lock(&seg->lock);
 	r = shmqi_journal_oldest(seg, place);
 	pthread_mutex_unlock(&seg->lock);
-	/* Between left and right; what says nothing counts as behind. */
 	while (!r && left < right) {
-		uint64_t middle = left + (right - left + 1) / 2;
+		uint64_t middle = left + (right - left + 1) / 2, k = middle;
 
-		if (first_of(seg, middle, &first, &time) &&
+		if (speaking(seg, t, &k, right, &first, &time) &&
 		    begins_before(t, first, time)) {
 			*place = first;
-			left = middle;
+			left = k;
 		} else {
 			right = middle - 1;
 		}
 	}
 	return r;
+}
+
+/* Nothing can be read there: go on behind damage. 1: it is not damage. */
+static int pass_damage(struct scan *scan, const struct target *t,
+		       struct cursor *at)
+{
+	uint64_t seq = at->seq;
+
+	if (at->pos >= t->tail.pos)
+		return 1;
+	shmqi_scan_behind(scan, t->tail, at);
+	if (t->where != SHMQ_SEEK_SEQ || at->seq <= t->value)
+		return 0;
+	return shmqi_error_say(-EBADMSG,
+			       "damaged: of the messages %ju to %ju nothing can "
+			       "be read",
+			       (uintmax_t)seq, (uintmax_t)at->seq - 1);
+}
+
+/* What is just being sent was not sent before; other numbers are behind it. */
+static bool pass_open(struct scan *scan, const struct target *t,
+		      struct cursor *at)
+{
+	struct cursor behind;
+
+	if (t->where != SHMQ_SEEK_SEQ ||
+	    !shmqi_obstacle_open(scan->seg, *at, &behind) ||
+	    behind.seq > t->value)
+		return false;
+	*at = behind;
+	return true;
+}
+
+/* At a place where no record could be read. 0: go on; 1: it ends here. */
+static int pass(struct scan *scan, const struct target *t, struct cursor *at)
+{
+	struct cursor behind;
+	struct found found;
+
+	if (pass_open(scan, t, at))
+		return 0;
+	if (shmqi_obstacle_open(scan->seg, *at, &behind))
+		return 1;
+	/* It may have come meanwhile. */
+	return shmqi_scan_read(scan, *at, &found) ? 0 :
+						    pass_damage(scan, t, at);
 }
 
 /* From a record before it: to what is looked for, or to where nothing is. */
@@ -110,10 +171,15 @@ static int walk(struct scan *scan, const struct target *t, struct cursor *at)
 	for (;;) {
 		int r = shmqi_scan_to(scan, at->pos);
 
-		if (r)
+		if (r && r != -EBADMSG)
 			return r;
-		if (!shmqi_scan_read(scan, *at, &found) ||
-		    !(by_seq ? before_seq : before_time)(&found, *at, t->value))
+		if (r || !shmqi_scan_read(scan, *at, &found)) {
+			r = r ? pass_damage(scan, t, at) : pass(scan, t, at);
+			if (r)
+				return r > 0 ? 0 : r;
+			continue;
+		}
+		if (!(by_seq ? before_seq : before_time)(&found, *at, t->value))
 			return 0;
 		at->pos += found.span;
 		at->seq += found.count;
@@ -129,9 +195,11 @@ static int find_once(struct scan *scan, const struct target *t,
 
 	if (!r)
 		r = shmqi_scan_to(scan, at->pos);
-	if (r)
+	if (r && r != -EBADMSG)
 		return r;
-	shmqi_index_look(scan, at, t->where == SHMQ_SEEK_TIME, t->value);
+	if (!r)
+		shmqi_index_look(scan, at, t->where == SHMQ_SEEK_TIME,
+				 t->value);
 	known = *at;
 	r = walk(scan, t, at);
 	if (!r && seg->writable &&
@@ -150,19 +218,17 @@ static int find(struct scan *scan, const struct target *t, struct cursor *at)
 	return r;
 }
 
-static int find_place(struct scan *scan, const struct target *t,
-		      struct cursor *at)
+static int find_place(struct scan *scan, struct target *t, struct cursor *at)
 {
 	struct segment *seg = scan->seg;
-	struct cursor tail;
 	int r = 0;
 
-	if (!shmqi_bounds_tail(seg, &tail))
+	if (!shmqi_bounds_tail(seg, &t->tail))
 		return -EBADMSG;
-	tail.owner = SH_NOBODY;
+	t->tail.owner = SH_NOBODY;
 	switch (t->where) {
 	case SHMQ_SEEK_NEWEST:
-		*at = tail;
+		*at = t->tail;
 		break;
 	case SHMQ_SEEK_OLDEST:
 		pthread_mutex_lock(&seg->lock);
@@ -170,14 +236,14 @@ static int find_place(struct scan *scan, const struct target *t,
 		pthread_mutex_unlock(&seg->lock);
 		break;
 	case SHMQ_SEEK_SEQ:
-		if (t->value > tail.seq)
+		if (t->value > t->tail.seq)
 			return -ERANGE;
 		/* fall through */
 	default:
 		r = views_error(find(scan, t, at));
 		/* Nothing there, because it is being sent. */
-		if (!r && t->where == SHMQ_SEEK_SEQ && t->value >= tail.seq)
-			*at = tail;
+		if (!r && t->where == SHMQ_SEEK_SEQ && t->value >= t->tail.seq)
+			*at = t->tail;
 	}
 	return r;
 }
@@ -213,7 +279,7 @@ static int check(const struct shmq_consumer *c, unsigned where)
 int shmq_seek(struct shmq_consumer *c, unsigned where, uint64_t value)
 {
 	KEEP_ERRNO;
-	const struct target target = { where, value };
+	struct target target = { .where = where, .value = value };
 	struct scan scan;
 	struct cursor to;
 	int r = check(c, where);

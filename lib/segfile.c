@@ -35,31 +35,46 @@ bool shmqi_segfile_number(const char *name, uint64_t *number)
 	return !strcmp(name, again);
 }
 
+static int no_file(const char *name)
+{
+	return shmqi_error_say(-EBADMSG, "damaged: %s is no file", name);
+}
+
+/* Whatever has that name, without harm. */
+static int open_any(const struct segment *seg, const char *name, bool writable,
+		    struct stat *st)
+{
+	int fd = shmqi_own_fd(openat(seg->journal->dir, name,
+				     (writable ? O_RDWR : O_RDONLY) |
+					     O_CLOEXEC | O_NOCTTY | O_NONBLOCK |
+					     O_NOFOLLOW));
+
+	if (fd == -ELOOP || fd == -EISDIR || fd == -ENXIO || fd == -ENODEV)
+		return no_file(name);
+	if (fd < 0)
+		return fd;
+	if (!fstat(fd, st) && S_ISREG(st->st_mode))
+		return fd;
+	close(fd);
+	return no_file(name);
+}
+
 int shmqi_segfile_open(const struct segment *seg, uint64_t number,
 		       bool writable)
 {
 	char name[SEGFILE_NAME];
 	struct stat st;
-	int fd, r = 0;
+	int fd;
 
 	shmqi_segfile_name(name, number);
-	fd = shmqi_own_fd(openat(seg->journal->dir, name,
-				 (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC |
-					 O_NOCTTY | O_NONBLOCK | O_NOFOLLOW));
-	if (fd < 0)
-		return fd;
-	if (fstat(fd, &st) < 0)
-		r = -errno;
-	else if (!S_ISREG(st.st_mode) ||
-		 (uint64_t)st.st_size != seg->geo.capacity)
-		r = shmqi_error_say(-EBADMSG,
-				    "damaged: %s has the wrong size, or is no "
-				    "file",
-				    name);
-	if (!r)
+	fd = open_any(seg, name, writable, &st);
+	if (fd < 0 || (uint64_t)st.st_size == seg->geo.capacity)
 		return fd;
 	close(fd);
-	return r;
+	return shmqi_error_say(-EBADMSG,
+			       "damaged: %s has %ju bytes and should have %ju",
+			       name, (uintmax_t)st.st_size,
+			       (uintmax_t)seg->geo.capacity);
 }
 
 bool shmqi_segfile_exists(const struct segment *seg, uint64_t number)
@@ -79,15 +94,11 @@ int shmqi_segfile_complete(const struct segment *seg, uint64_t number)
 	int fd, r = 0;
 
 	shmqi_segfile_name(name, number);
-	fd = shmqi_own_fd(openat(seg->journal->dir, name,
-				 O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK |
-					 O_NOFOLLOW));
+	fd = open_any(seg, name, true, &st);
 	if (fd < 0)
 		return fd;
-	if (fstat(fd, &st) < 0)
-		r = -errno;
-	else if ((uint64_t)st.st_size < bytes ||
-		 (uint64_t)st.st_blocks * 512 < bytes)
+	if ((uint64_t)st.st_size < bytes ||
+	    (uint64_t)st.st_blocks * 512 < bytes)
 		r = shmqi_storage_allocate(fd, 0, bytes);
 	close(fd);
 	return r;

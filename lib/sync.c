@@ -304,5 +304,7 @@ int shmq_sync(struct shmq *q, int64_t timeout_ns)
 	/* Where the groups are, too. */
 	if (!r && fsync(seg->share_fd) < 0)
 		r = -errno;
+	if ((r == -ENOENT || r == -EBADMSG) && shmqi_journal_unlinked(seg))
+		return -EIDRM;
 	return r == -ETIMEDOUT || r == -EINTR ? r : shmqi_journal_told(r);
 }

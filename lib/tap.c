@@ -227,8 +227,9 @@ static int find_place(struct shmq_consumer *c, bool at_newest)
 			  oldest(seg, &rings, &c->copies->at)))
 		return -EBADMSG;
 	r = shmqi_views_enter(&c->ep, c->copies->at.pos, false, &c->ring);
-	if (r == -ESTALE) {
-		/* Gone meanwhile: the first receive finds what is there. */
+	if (r == -ESTALE || (r == -EBADMSG && seg->journal)) {
+		/* Gone meanwhile, or missing: the first receive finds what is
+		 * there, or says so. */
 		shmqi_journal_nowhere(&c->ep, &c->ring);
 		r = 0;
 	}

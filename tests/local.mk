@@ -161,6 +161,10 @@ tests_test_interval_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=fdatasync
 unit_tests += tests/test_retain
 tests_test_retain_SOURCES = tests/test_retain.c $(support)
 tests_test_retain_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_damage
+tests_test_damage_SOURCES = tests/test_damage.c $(support)
+tests_test_damage_LDADD = $(UNIT_LIBS)
+
 unit_tests += tests/test_mend
 tests_test_mend_SOURCES = tests/test_mend.c \
 	tests/journal_files.c tests/journal_files.h \

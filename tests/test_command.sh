@@ -634,6 +634,8 @@ a_journal_keeps_what_was_received() {
 	expect 1 recv log --tap --from seq:5000
 	expect 0 recv log --tap --from time:0 --count 1
 	out_is '0\n' "the first of all times"
+	expect 0 recv log --tap --from seq:0 --count 1
+	out_is '0\n' "number 0"
 	expect 2 recv log --from nowhere
 	expect 0 dump log
 	cmp -s "$work/in" "$work/out" || fail "a dump has not all lines"
@@ -654,6 +656,15 @@ a_journal_keeps_what_was_received() {
 	out_has 'mended on'
 	expect 0 dump copy
 	cmp -s "$work/in" "$work/out" || fail "the copy has not all lines"
+	# Damage: it says which file, and the rest is shown all the same.
+	rm "$SHMQ_DIR/copy/0000000000000000.seg"
+	expect 3 recv copy --tap
+	err_has 'a segment file is missing'
+	err_has 'shmq dump'
+	expect 3 journal verify copy
+	out_has 'segment 0000000000000000'
+	expect 3 dump copy
+	err_has 'damaged at position 0'
 	expect 1 journal verify nothing
 	expect 0 create plain
 	expect 1 journal verify plain
@@ -682,7 +693,12 @@ a_journal_keeps_what_was_received() {
 	echo '{"data": "a=b=", "encoding": "base64"}' >"$work/objects"
 	expect 1 journal import other <"$work/objects"
 	err_has 'base64'
+	echo '{"data": "====", "encoding": "base64"}' >"$work/objects"
+	expect 1 journal import other <"$work/objects"
 	expect 1 journal import plain </dev/null
+	# As completion in a shell has it.
+	expect 0 journal info "$SHMQ_DIR/other/"
+	expect 2 create --journal "$SHMQ_DIR/none/"
 	expect 0 create --journal --segment 64K --topic --retain-messages 10 \
 		--retain-bytes 1M --retain-seconds 1000 --drop-unread short
 	seq 0 4999 >"$work/in"

@@ -420,6 +420,107 @@ static void a_missing_segment_is_damage(void **state)
 	shmq_close(q);
 }
 
+static void segment_path(char path[4096], uint64_t number)
+{
+	snprintf(path, 4096, "%s/j/%016jx.seg", shmq_runtime_dir(),
+		 (uintmax_t)number);
+}
+
+static void send_at(struct shmq *q, uint64_t tail)
+{
+	struct sh_cursor *sh = &q->seg->control->tail;
+	uint64_t number = tail / SEGMENT, before = load_relaxed(&sh->at.lo);
+	struct shmq_producer *p;
+	struct stat st;
+	char path[4096];
+	int r;
+
+	store_relaxed(&sh->at.lo, tail);
+	r = shmq_producer_open(&p, q, 0);
+	if (!r) {
+		r = shmq_send(p, "x", 1, SHMQ_NOWAIT);
+		store_relaxed(&sh->at.lo, before);
+		shmq_producer_close(p);
+	}
+	must(r == -EBADMSG || r == -EOVERFLOW);
+	segment_path(path, number);
+	must_be(stat(path, &st), -1);
+	store_relaxed(&sh->at.lo, before);
+}
+
+/* Whoever scribbles there must not make others write just anywhere. */
+static void a_scribbled_tail_is_damage(void **state)
+{
+	static const uint64_t kinds[] = { 0, SHMQ_SINGLE_PRODUCER };
+
+	(void)state;
+	for (size_t k = 0; k < 2; k++) {
+		struct shmq *q = journal_create(kinds[k]);
+		struct shmq_producer *p = producer_join(q);
+		uint64_t number = 0;
+		char path[4096];
+
+		while (count_files("j") < 5)
+			send_number(p, number++);
+		shmq_producer_close(p);
+		segment_path(path, 0);
+		must_be(unlink(path), 0);
+		store_relaxed(&q->seg->control->oldest, 1);
+		send_at(q, UINT64_MAX);
+		send_at(q, UINT64_MAX - 63);
+		send_at(q, UINT64_C(1) << 63);
+		send_at(q, SH_POS_MAX - SEGMENT);
+		send_at(q, SH_POS_MAX / 2 + 64);
+		send_at(q, 10 * SEGMENT);
+		send_at(q, 64);
+		send_at(q, 0);
+		p = producer_join(q);
+		send_number(p, number++);
+		shmq_producer_close(p);
+		shmq_close(q);
+		must_be(shmq_unlink("j"), 0);
+	}
+}
+
+/* No segment is made any more, and none is there for who is behind. */
+static void who_goes_on_after_unlinking_is_told(void **state)
+{
+	struct shmq *q = journal_create(0);
+	struct shmq_producer *p = producer_join(q);
+	struct shmq_consumer *c = consumer_join(q, 0), *tap;
+	uint64_t sent = 0, taken = 0;
+	char buf[LARGEST];
+	ssize_t n;
+
+	(void)state;
+	must_be(shmq_consumer_open(&tap, q, NULL, SHMQ_TAP), 0);
+	while (count_files("j") < 5)
+		send_number(p, sent++);
+	must_be(shmq_recv(c, buf, sizeof(buf), SHMQ_NOWAIT), length_of(0));
+	must_be(shmq_recv(tap, buf, sizeof(buf), SHMQ_NOWAIT), length_of(0));
+	must_be(shmq_unlink("j"), 0);
+	must_be(shmq_sync(q, SHMQ_NOWAIT), -EIDRM);
+	for (n = 0; n >= 0; taken++)
+		n = shmq_recv(c, buf, sizeof(buf), SHMQ_NOWAIT);
+	must_be(n, -EIDRM);
+	must(taken > 10 && taken < sent);
+	for (n = 0; n >= 0;)
+		n = shmq_recv(tap, buf, sizeof(buf), SHMQ_NOWAIT);
+	must_be(n, -EIDRM);
+	/* Some end where the segment does, some would not. */
+	for (n = 0; n >= 0; sent++)
+		n = shmq_send(p, buf, sent % 2 ? 0 : 1000, SHMQ_NOWAIT);
+	must_be(n, -EIDRM);
+	for (n = 0; n >= 0;)
+		n = shmq_send(p, buf, 0, SHMQ_NOWAIT);
+	must_be(n, -EIDRM);
+	must_be(shmq_send(p, buf, 0, SHMQ_NOWAIT), -EIDRM);
+	shmq_consumer_close(tap);
+	shmq_consumer_close(c);
+	shmq_producer_close(p);
+	shmq_close(q);
+}
+
 /* ------------------------------------------------------------------- many */
 
 #define SENDERS 3
@@ -515,6 +616,8 @@ int main(void)
 		TEST_IN_DIRECTORY(what_makes_no_sense_is_refused),
 		TEST_IN_DIRECTORY(a_directory_is_not_always_a_journal),
 		TEST_IN_DIRECTORY(a_missing_segment_is_damage),
+		TEST_IN_DIRECTORY(a_scribbled_tail_is_damage),
+		TEST_IN_DIRECTORY(who_goes_on_after_unlinking_is_told),
 		TEST_IN_DIRECTORY(many_send_and_many_receive),
 	};
 

@@ -431,6 +431,34 @@ static void without_a_share_in_the_ring_there_is_no_tap(void **state)
 	shmq_close(q);
 }
 
+static void look_and_release(void *arg)
+{
+	struct shmq *q = reader_of("q");
+	struct shmq_consumer *tap = tap_of(q, 0);
+
+	(void)arg;
+	must_be(recv_number(tap), 0);
+	must_be(shmq_release(tap), 0);
+	shmq_consumer_close(tap);
+	shmq_close(q);
+}
+
+/* A tap makes no room, so it rings for nobody; nor could it. */
+static void a_tap_strikes_no_chime_of_who_waits_for_room(void **state)
+{
+	struct shmq *q = queue_create("q", 4096, 0);
+	struct shmq_producer *p = producer_join(q);
+	uint64_t number = LINES;
+
+	(void)state;
+	send_numbers(p, 0, LINES);
+	must(shmq_producer_fd(p) >= 0);
+	must_be(shmq_send(p, &number, sizeof(number), SHMQ_NOWAIT), -EAGAIN);
+	child_run(look_and_release, NULL);
+	shmq_producer_close(p);
+	shmq_close(q);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -451,6 +479,7 @@ int main(void)
 		TEST_IN_DIRECTORY(
 			arguments_that_make_no_sense_for_a_tap_are_refused),
 		TEST_IN_DIRECTORY(a_forked_child_finds_its_parents_tap_stale),
+		TEST_IN_DIRECTORY(a_tap_strikes_no_chime_of_who_waits_for_room),
 		TEST_IN_DIRECTORY(without_a_share_in_the_ring_there_is_no_tap),
 	};
 

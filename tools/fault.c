@@ -22,9 +22,10 @@ static const struct {
 	{ EACCES, "sending and receiving need read and write permission" },
 	{ EPERM, "ask the owner of the file" },
 	{ EROFS, "choose another directory with SHMQ_DIR" },
-	{ ENOSPC, "remove a queue, or create a smaller one with --capacity" },
-	{ EDQUOT, "remove a queue, or create a smaller one with --capacity" },
-	{ EBADMSG, "check the name; a damaged queue is removed with rm(1)" },
+	{ ENOSPC, "make room there: remove a queue, or create a smaller one" },
+	{ EDQUOT, "make room there: remove a queue, or create a smaller one" },
+	{ EBADMSG, "check the name; keep a copy of a damaged queue, then "
+		   "remove it with rm(1)" },
 	{ EOPNOTSUPP, "leave that option out, or use a newer version" },
 	{ EBUSY, "'shmq stat' shows who has the place" },
 	{ EUSERS, "'shmq stat' lists them" },
@@ -56,10 +57,8 @@ int fault_status(int error)
 }
 
 static int complain(const struct verb *verb, const char *name, int error,
-		    const char *what)
+		    const char *what, const char *advice)
 {
-	const char *advice = advice_for(error);
-
 	fprintf(stderr, "shmq %s: %s: %s", verb->name, name, what);
 	if (advice)
 		fprintf(stderr, ": %s", advice);
@@ -69,15 +68,24 @@ static int complain(const struct verb *verb, const char *name, int error,
 
 int fault(const struct verb *verb, const char *name, int error)
 {
-	return complain(verb, name, error, shmq_strerror(error));
+	const char *detail = shmq_errdetail();
+
+	/* It is a queue, and has more in it than what is damaged. */
+	if (error == -EBADMSG)
+		return complain(verb, name, error, *detail ? detail : "damaged",
+				"'shmq doctor' says what is wrong, 'shmq dump' "
+				"shows what is whole");
+	return complain(verb, name, error, shmq_strerror(error),
+			advice_for(error));
 }
 
 int fault_open(const struct verb *verb, const char *name, int error)
 {
 	const char *detail = shmq_errdetail();
 
-	return *detail ? complain(verb, name, error, detail) :
-			 fault(verb, name, error);
+	return complain(verb, name, error,
+			*detail ? detail : shmq_strerror(error),
+			advice_for(error));
 }
 
 int fault_refused(const struct verb *verb, const char *name, const char *format,

@@ -37,12 +37,13 @@ static int digit(char c)
 /* In place. How many bytes, or -1. */
 static ssize_t decode(char *text, size_t len)
 {
-	size_t n = 0;
+	size_t n = 0, padding = 0;
 
 	if (len % 4)
 		return -1;
-	while (len && text[len - 1] == '=')
-		len--;
+	while (padding < 2 && padding < len && text[len - 1 - padding] == '=')
+		padding++;
+	len -= padding;
 	for (size_t i = 0; i < len; i += 4) {
 		size_t rest = len - i < 4 ? len - i : 4;
 		unsigned bits = 0;

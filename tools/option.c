@@ -113,17 +113,31 @@ wrong:
 			 option, text));
 }
 
-uint64_t option_count(const struct verb *verb, const char *option,
-		      const char *text, uint64_t max)
+static uint64_t number(const struct verb *verb, const char *option,
+		       const char *text, uint64_t least, uint64_t max)
 {
 	uint64_t value;
 	char *end;
 
-	if (parse_digits(text, &end, 10, &value) || *end || !value ||
+	if (parse_digits(text, &end, 10, &value) || *end || value < least ||
 	    value > max)
-		exit(fault_usage(verb, "%s '%s' is not a number from 1 to %llu",
-				 option, text, (unsigned long long)max));
+		exit(fault_usage(verb,
+				 "%s '%s' is not a number from %llu to %llu",
+				 option, text, (unsigned long long)least,
+				 (unsigned long long)max));
 	return value;
+}
+
+uint64_t option_count(const struct verb *verb, const char *option,
+		      const char *text, uint64_t max)
+{
+	return number(verb, option, text, 1, max);
+}
+
+uint64_t option_number(const struct verb *verb, const char *option,
+		       const char *text, uint64_t max)
+{
+	return number(verb, option, text, 0, max);
 }
 
 unsigned int option_mode(const struct verb *verb, const char *option,

@@ -39,6 +39,9 @@ int64_t option_seconds(const struct verb *verb, const char *option,
 		       const char *text);
 uint64_t option_count(const struct verb *verb, const char *option,
 		      const char *text, uint64_t max);
+/* From 0 on; a count begins at 1. */
+uint64_t option_number(const struct verb *verb, const char *option,
+		       const char *text, uint64_t max);
 unsigned int option_mode(const struct verb *verb, const char *option,
 			 const char *text);
 

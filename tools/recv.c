@@ -218,7 +218,8 @@ static int recv_opened(struct recv *r)
 			shmq_consumer_close(r->consumer);
 	}
 	if (error)
-		return fault_open(r->verb, r->name, error);
+		return error == -EBADMSG ? fault(r->verb, r->name, error) :
+					   fault_open(r->verb, r->name, error);
 	r->part_bytes = st.capacity_bytes / RING_PART;
 	error = output_init(&r->output, STDOUT_FILENO);
 	progress_init(&r->progress, !isatty(STDOUT_FILENO), 0);
@@ -290,8 +291,8 @@ static void parse_from(struct recv *r, const char *text)
 		r->where = SHMQ_SEEK_NEWEST;
 	} else if (!strncmp(text, "seq:", 4)) {
 		r->where = SHMQ_SEEK_SEQ;
-		r->value = option_count(r->verb, "--from seq:", text + 4,
-					UINT64_MAX);
+		r->value = option_number(r->verb, "--from seq:", text + 4,
+					 UINT64_MAX);
 	} else if (!strncmp(text, "time:", 5) &&
 		   parse_time(text + 5, &r->value)) {
 		r->where = SHMQ_SEEK_TIME;

@@ -101,6 +101,12 @@ const struct ring *shmqi_journal_ring_at(const struct rings *rings,
 	abort();
 }
 
+bool shmqi_journal_unlinked(const struct segment *seg)
+{
+	(void)seg;
+	abort();
+}
+
 void shmqi_scan_begin(struct scan *scan, struct segment *seg)
 {
 	(void)scan;
