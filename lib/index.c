@@ -231,26 +231,9 @@ static void gather(const struct scan *scan, struct cursor at,
 	}
 }
 
-/*
- * In place: each entry speaks for itself, so who reads half of it is not
- * deceived, and what is noted meanwhile, behind what was gathered, stays.
- */
-static int put_index(int fd, const struct sh_index *all)
-{
-	size_t n = INDEX_WINDOWS;
-	ssize_t r;
-
-	while (n && !all[n - 1].check)
-		n--;
-	r = pwrite(fd, all, n * sizeof(*all), 0);
-	if (r < 0)
-		return -errno;
-	return r < (ssize_t)(n * sizeof(*all)) ? -ENOSPC : 0;
-}
-
 static int begin_index(const struct segment *seg, uint64_t number)
 {
-	int fd, flags = O_CREAT | O_WRONLY | O_TRUNC;
+	int fd, flags = O_CREAT | O_WRONLY;
 	char name[INDEX_NAME];
 
 	shmqi_index_name(name, number);
@@ -262,6 +245,29 @@ static int begin_index(const struct segment *seg, uint64_t number)
 	return open_index(seg, name, flags);
 }
 
+/*
+ * In place: each entry speaks for itself, so who reads half of it is not
+ * deceived, and what is known of what lies behind stays.
+ */
+static int put_index(const struct segment *seg, uint64_t number,
+		     const struct sh_index *all)
+{
+	int fd = begin_index(seg, number), r = 0;
+	size_t n = INDEX_WINDOWS;
+	ssize_t written;
+
+	if (fd < 0)
+		return fd;
+	while (n && !all[n - 1].check)
+		n--;
+	written = pwrite(fd, all, n * sizeof(*all), 0);
+	if (written < (ssize_t)(n * sizeof(*all)))
+		r = written < 0 ? -errno : -ENOSPC;
+	close(fd);
+	remove_if_gone(seg, number);
+	return r;
+}
+
 int shmqi_index_build(struct segment *seg, uint64_t number)
 {
 	KEEP_ERRNO;
@@ -269,24 +275,17 @@ int shmqi_index_build(struct segment *seg, uint64_t number)
 	struct cursor first;
 	struct scan scan;
 	uint64_t time;
-	int fd, r;
+	int r;
 
 	if (!all)
 		return -ENOMEM;
-	fd = begin_index(seg, number);
-	if (fd < 0) {
-		free(all);
-		return fd;
-	}
 	shmqi_scan_begin(&scan, seg);
 	r = shmqi_scan_to(&scan, number * seg->geo.capacity);
 	if (!r && shmqi_scan_first(seg, number, &first, &time)) {
 		gather(&scan, first, all);
-		r = put_index(fd, all);
+		r = put_index(seg, number, all);
 	}
 	shmqi_scan_end(&scan);
-	close(fd);
-	remove_if_gone(seg, number);
 	free(all);
 	return r;
 }
