@@ -83,14 +83,15 @@ static int find_begin(struct mending *m, uint64_t *number)
 	return 0;
 }
 
-/* The next record in the segment, of what was synced, that begins well. */
+/* The next that begins well: in the segment, and not behind what was synced. */
 static bool find_next(struct mending *m, const struct ring *ring)
 {
 	uint64_t bytes = ring->mask + 1;
 	uint64_t end = (m->end.pos / bytes + 1) * bytes;
 
-	if (end > m->synced)
-		end = m->synced;
+	/* What is behind has a beginning there. */
+	if (end - SH_SEALED_LINE > m->synced)
+		end = m->synced + SH_SEALED_LINE;
 	for (uint64_t pos = m->end.pos + SH_SEALED_LINE; pos < end;
 	     pos += SH_SEALED_LINE) {
 		struct cursor at = { .pos = pos };
@@ -117,7 +118,7 @@ static int find_later(struct mending *m, uint64_t *number)
 	for (uint64_t k = *number + 1; !r && k <= m->highest; k++) {
 		struct cursor at = { .pos = k * m->seg->geo.capacity };
 
-		if (at.pos >= m->synced)
+		if (at.pos > m->synced)
 			break;
 		r = shmqi_end_ring(m, k, &ring);
 		if (!r && shmqi_end_speaks(&ring, &at)) {

@@ -358,6 +358,34 @@ static void damage_in_what_was_synced_cuts_nothing(void **state)
 	}
 }
 
+/* What was not synced begins where what was synced ends, damaged or not. */
+static void damage_at_the_end_of_what_was_synced_cuts_nothing(void **state)
+{
+	static struct place places[2 * MESSAGES];
+	struct shmq *q = journal_create();
+	uint64_t cookie = q->seg->geo.cookie, next, synced;
+	unsigned n;
+
+	(void)state;
+	send_numbers(q, 0, MESSAGES / 2);
+	must_be(shmq_sync(q, SHMQ_NOWAIT), 0);
+	synced = load_relaxed(&q->seg->control->synced.lo);
+	send_numbers(q, MESSAGES / 2, MESSAGES);
+	next = info_of(q).next_seq;
+	shmq_close(q);
+	n = places_of("j", cookie, places, 2 * MESSAGES);
+	while (places[n - 1].pos >= synced)
+		n--;
+	copy_journal("j", "copy");
+	scribble("copy", segment_name(places[n - 1].pos / SEGMENT),
+		 (off_t)(places[n - 1].pos % SEGMENT), "not a record...", 16);
+	q = queue_open("copy");
+	must_be(info_of(q).next_seq, next);
+	must_be(info_of(q).mended_bytes, 0);
+	must_be(shmq_journal_verify(q, NULL, NULL), 1);
+	shmq_close(q);
+}
+
 /* How many come, the first number as it should be. */
 static uint64_t count_from(struct shmq_consumer *c, uint64_t seq)
 {
@@ -636,6 +664,8 @@ int main(void)
 		TEST_IN_DIRECTORY(a_payload_is_checked),
 		TEST_IN_DIRECTORY(a_stale_or_scribbled_control_file_is_mended),
 		TEST_IN_DIRECTORY(damage_in_what_was_synced_cuts_nothing),
+		TEST_IN_DIRECTORY(
+			damage_at_the_end_of_what_was_synced_cuts_nothing),
 		TEST_IN_DIRECTORY(a_gap_ends_what_was_not_synced),
 		TEST_IN_DIRECTORY(
 			a_gap_below_what_was_synced_is_where_it_begins),
