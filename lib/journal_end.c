@@ -50,7 +50,10 @@ static void walk(const struct mending *m, const struct ring *ring,
 	}
 }
 
-/* Where to begin: a segment whose first record is whole, the last that can. */
+/*
+ * Set m->end to where the walk begins: to the first record of *number, the last
+ * segment not behind what was synced that begins with a whole one.
+ */
 static int find_begin(struct mending *m, uint64_t *number)
 {
 	const struct geometry *geo = &m->seg->geo;

@@ -126,7 +126,8 @@ static uint64_t held_from(const struct segment *seg, uint32_t group)
 		for (unsigned k = 0; k < SH_CLAIMS; k++) {
 			uint64_t word = load_relaxed(&member->claims[k].word);
 
-			/* A serial one holds what is behind the cursor. */
+			/* What a serial one holds is not below the cursor,
+			 * which does not move before the release. */
 			if (claim_state(word) != SH_CLAIM_NONE &&
 			    claim_state(word) != SH_CLAIM_SERIAL)
 				lower(&pos, claim_pos(word));

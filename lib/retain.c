@@ -30,7 +30,22 @@ struct retaining {
 	uint64_t now_ns;
 };
 
-/* Does one of the limits not ask for it? What is behind it has been written. */
+/*
+ * What the segment behind it begins with. Where that cannot be read, a later one
+ * says the same for longer: damage must not keep all that is behind it.
+ */
+static bool look_behind(const struct retaining *t, uint64_t number,
+			struct cursor *next, uint64_t *time)
+{
+	while (++number * t->seg->geo.capacity < t->open)
+		if (shmqi_scan_first(t->seg, number, next, time) &&
+		    next->seq <= t->tail.seq)
+			return true;
+	return false;
+}
+
+/* Has it outlived its time, by any one of the limits that are set? All that is
+ * in it, and the first record behind it, has been written. */
 static bool outlived(const struct retaining *t, uint64_t number)
 {
 	const struct geometry *geo = &t->seg->geo;
@@ -41,7 +56,7 @@ static bool outlived(const struct retaining *t, uint64_t number)
 		return true;
 	if (!geo->retain_seconds && !geo->retain_messages)
 		return false;
-	if (!shmqi_scan_first(t->seg, number + 1, &next, &time))
+	if (!look_behind(t, number, &next, &time))
 		return false;
 	if (geo->retain_messages && t->tail.seq > next.seq &&
 	    t->tail.seq - next.seq >= geo->retain_messages)
@@ -58,6 +73,8 @@ static int find_oldest(struct retaining *t, uint64_t *oldest)
 
 	if (r)
 		return r;
+	/* Less than open, so that the next one, which is then the oldest, has
+	 * a first record to say its number. */
 	while (*oldest < newest && (*oldest + 1) * bytes < t->open &&
 	       (*oldest + 1) * bytes <= t->needed && outlived(t, *oldest))
 		++*oldest;

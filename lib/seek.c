@@ -89,7 +89,10 @@ static bool speaking(struct segment *seg, const struct target *t,
 	return false;
 }
 
-/* The last segment that begins before what is looked for, or the first. */
+/*
+ * The last segment that begins before what is looked for, or the oldest: *place
+ * is its first record.
+ */
 static int find_segment(struct segment *seg, const struct target *t,
 			struct cursor *place)
 {
@@ -241,7 +244,8 @@ static int find_place(struct scan *scan, struct target *t, struct cursor *at)
 		/* fall through */
 	default:
 		r = views_error(find(scan, t, at));
-		/* Nothing there, because it is being sent. */
+		/* The next number to be sent: at the tail, also if the walk
+		 * ended before it at what is just being sent. */
 		if (!r && t->where == SHMQ_SEEK_SEQ && t->value >= t->tail.seq)
 			*at = t->tail;
 	}

@@ -238,6 +238,38 @@ static void a_tail_far_away_is_damage_too(void **state)
 	shmq_close(q);
 }
 
+/* It goes with the rest, if only a little later. */
+static void damage_does_not_stop_retention(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < WAYS; i++) {
+		struct shmq_journal_info info = SHMQ_JOURNAL_INFO_INIT;
+		struct shmq_attr attr = SHMQ_ATTR_INIT;
+		struct shmq_producer *p;
+		struct shmq *q;
+
+		attr.flags = SHMQ_JOURNAL | SHMQ_TOPIC;
+		attr.segment_bytes = SEGMENT;
+		attr.retain_messages = 3 * IN_SEGMENT;
+		must_be(shmq_open(&q, "j", SHMQ_CREATE, 0600, &attr), 0);
+		p = producer_join(q);
+		for (uint32_t n = 0; n < 8 * IN_SEGMENT; n++) {
+			must_be(shmq_send(p, &n, sizeof(n), SHMQ_NOWAIT), 0);
+			if (n == 3 * IN_SEGMENT)
+				ways[i].damage(1);
+		}
+		must_be(shmq_send(p, "end", 4, SHMQ_NOWAIT), 0);
+		must(shmq_journal_compact(q) >= 0);
+		must_be(shmq_journal_info(q, &info), 0);
+		must_be(info.first_seq, 5 * IN_SEGMENT);
+		must_be(shmq_journal_verify(q, NULL, NULL), 0);
+		shmq_producer_close(p);
+		shmq_close(q);
+		rmdir(segment_path(1));
+		must_be(shmq_unlink("j"), 0);
+	}
+}
+
 /* What somebody is just sending is no damage, and hides nothing either. */
 static void an_unfinished_send_is_no_damage(void **state)
 {
@@ -285,6 +317,7 @@ int main(void)
 		TEST_IN_DIRECTORY(damage_in_the_middle_hides_nothing_else),
 		TEST_IN_DIRECTORY(damage_at_the_beginning_hides_nothing_else),
 		TEST_IN_DIRECTORY(a_tail_far_away_is_damage_too),
+		TEST_IN_DIRECTORY(damage_does_not_stop_retention),
 		TEST_IN_DIRECTORY(an_unfinished_send_is_no_damage),
 	};
 

@@ -70,10 +70,14 @@ static void print_queue(const struct facts *facts)
 	       quantity_bytes((double)facts->max_message_bytes).text);
 	printf("  kind        %s\n", kind);
 	printf("  spin        up to %s looks before a sleep\n", facts->spin);
-	printf("  depth       %llu message%s, %s, %.0f %% full\n",
+	printf("  depth       %llu message%s, %s",
 	       (unsigned long long)st->depth_messages,
 	       plural(st->depth_messages),
-	       quantity_bytes((double)st->depth_bytes).text, percent);
+	       quantity_bytes((double)st->depth_bytes).text);
+	/* A journal has as much room as the disk. */
+	if (!(st->flags & SHMQ_JOURNAL))
+		printf(", %.0f %% full", percent);
+	putchar('\n');
 	printf("  sent        %llu message%s\n",
 	       (unsigned long long)st->sent_messages,
 	       plural(st->sent_messages));
