@@ -217,6 +217,10 @@ tests_test_looks_LDADD = $(UNIT_LIBS)
 tests_test_looks_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=shmqi_room_look,--wrap=shmqi_group_lowest \
 	-Wl,--wrap=shmqi_lease_share,--wrap=shmqi_member_alive
+unit_tests += tests/test_sleeps
+tests_test_sleeps_SOURCES = tests/test_sleeps.c $(support)
+tests_test_sleeps_LDADD = $(UNIT_LIBS)
+tests_test_sleeps_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=shmqi_bells_sleep
 unit_tests += tests/test_index
 tests_test_index_SOURCES = tests/test_index.c \
 	tests/journal_files.c tests/journal_files.h $(support)
