@@ -51,6 +51,7 @@ long __wrap_syscall(long number, ...);
 static char calls[CALLS];
 static struct segment *watched; /* whose wakes and sleeps are noted */
 static bool sleeping_is_over;   /* each sleep is, as its time is up */
+static char refused;            /* these calls fail */
 static uint64_t removed;        /* number of the segment file; and 1 */
 
 static void note(char call)
@@ -91,8 +92,13 @@ static char kind_of(int fd)
 
 int __wrap_fsync(int fd)
 {
-	note(kind_of(fd));
-	return __real_fsync(fd);
+	char kind = kind_of(fd);
+
+	note(kind);
+	if (kind != refused)
+		return __real_fsync(fd);
+	errno = EIO;
+	return -1;
 }
 
 int __wrap_fdatasync(int fd)
@@ -240,6 +246,23 @@ static void who_waits_is_woken_when_it_is_there(void **state)
 	end(q);
 }
 
+/* Files without names are as lost as names without files. */
+static void a_directory_that_is_refused_is_a_failure(void **state)
+{
+	struct shmq *q = create(0);
+
+	(void)state;
+	send_some(q, 1);
+	memset(calls, 0, sizeof(calls));
+	refused = 'd';
+	must_be(shmq_sync(q, SHMQ_NOWAIT), -EIO);
+	must_have_called("Dd");
+	refused = 0;
+	must_be(shmq_sync(q, SHMQ_NOWAIT), -EIO);
+	must_have_called("");
+	end(q);
+}
+
 /* --------------------------------------------------------- one of several */
 
 struct holder {
@@ -345,6 +368,7 @@ int main(void)
 		TEST_IN_DIRECTORY(mended_is_what_is_on_the_disk),
 		TEST_IN_DIRECTORY(names_are_synced_with_what_is_new),
 		TEST_IN_DIRECTORY(who_waits_is_woken_when_it_is_there),
+		TEST_IN_DIRECTORY(a_directory_that_is_refused_is_a_failure),
 		TEST_IN_DIRECTORY(a_leader_is_waited_for_once),
 		TEST_IN_DIRECTORY(removing_is_for_one_at_a_time),
 	};
