@@ -56,6 +56,13 @@ static void run_receive_twice(struct actor *a)
 	call_release(a);
 }
 
+/* A slot that held something before has its end still. */
+static int ready_twice_again(struct actor *a)
+{
+	run_receive_twice(a);
+	return 0;
+}
+
 /* What is borrowed is not adjacent: another consumer has been between. */
 static void run_receive_apart(struct actor *a)
 {
@@ -121,6 +128,14 @@ const struct row step_receiving[] = {
 	{ .name = "receive_twice",
 	  .needs = NEEDS_CONSUMER,
 	  .takes = 4,
+	  .run = run_receive_twice },
+	{ .name = "receive_twice_again",
+	  .needs = NEEDS_CONSUMER,
+	  .takes = 8,
+	  .kinds = KINDS_COMPETING,
+	  .fills = BIT(FILL_HALF),
+	  .rivals = ALONE,
+	  .ready = ready_twice_again,
 	  .run = run_receive_twice },
 	{ .name = "receive_apart",
 	  .needs = NEEDS_CONSUMER,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The indexes of journals: who writes them, when, and who does without. */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -199,21 +200,27 @@ static void only_one_segment_is_walked(void **state)
 	shmq_close(q);
 }
 
-static void a_new_index_takes_the_place_of_the_old(void **state)
+/* A link to somebody else's file is not followed. */
+static void an_index_is_a_file_of_the_journal(void **state)
 {
+	static const char words[] = "somebody's words";
 	struct shmq *q = journal_create();
+	char got[sizeof(words)];
 	struct stat st;
 
 	(void)state;
 	send_some(q, IN_SEGMENT);
+	must_be(close(open(path_of("words", ""), O_CREAT | O_RDWR, 0600)), 0);
+	scribble("words", "", 0, words, sizeof(words));
 	must_be(unlink(path_of("j", index_name(0))), 0);
-	must_be(symlink("control", path_of("j", index_name(0))), 0);
+	must_be(symlink(path_of("words", ""), path_of("j", index_name(0))), 0);
 	must_be(shmq_journal_index(q), 0);
 	must_be(lstat(path_of("j", index_name(0)), &st), 0);
 	must(S_ISREG(st.st_mode));
 	must_be(st.st_mode & 0777, 0640);
-	for (unsigned i = 0; i < WINDOWS; i++)
-		must_be(entry_at(0, i).seq, i * IN_WINDOW);
+	must_be(entry_at(0, 1).pos, WINDOW);
+	look_at("words", "", 0, got, sizeof(got));
+	must(!memcmp(got, words, sizeof(words)));
 	/* Of nothing there is none. */
 	must_be(shmqi_index_build(q->seg, 1), 0);
 	must(!has_file("j", index_name(1)));
@@ -306,7 +313,7 @@ int main(void)
 		TEST_IN_DIRECTORY(a_missing_entry_does_not_matter),
 		TEST_IN_DIRECTORY(an_entry_is_a_hint),
 		TEST_IN_DIRECTORY(only_one_segment_is_walked),
-		TEST_IN_DIRECTORY(a_new_index_takes_the_place_of_the_old),
+		TEST_IN_DIRECTORY(an_index_is_a_file_of_the_journal),
 		TEST_IN_DIRECTORY(many_segments_are_told_apart),
 		TEST_IN_DIRECTORY(the_end_is_behind_what_is_being_sent),
 		TEST_IN_DIRECTORY(where_a_group_was_sought_it_stays),
