@@ -197,13 +197,11 @@ static int append_rows(struct result *result, const struct result *rows)
 static int on_one_core(struct plan *plan, struct result *result,
 		       struct result *targets)
 {
-	cpu_set_t before, one;
+	cpu_set_t before;
 	int error = 0;
 
 	sched_getaffinity(0, sizeof(before), &before);
-	CPU_ZERO(&one);
-	CPU_SET(plan->cores[0], &one);
-	sched_setaffinity(0, sizeof(one), &one);
+	journal_cores(plan->cores);
 	for (size_t i = 0; i < N_SIZES && !error; i++)
 		error = one_size(plan, result, targets, sizes[i]);
 	if (!error)

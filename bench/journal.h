@@ -36,6 +36,13 @@ extern const struct journal_way journal_ways[N_WAYS];
  */
 int journal_way_run(int way, size_t len, size_t n, double *wrote, double *got);
 
+/*
+ * The rest of the journal's process is on the first core; the thread that makes
+ * pages for a producer that is opened so may run on the second, too.
+ */
+void journal_cores(const int cores[2]);
+int journal_producer(struct shmq_producer **out, struct shmq *q);
+
 /* One at a path, with messages that nobody waits for; -errno. */
 int journal_make(struct shmq **out, const char *path, uint64_t segment_bytes);
 

@@ -34,7 +34,7 @@ int journal_begin(struct journal_ends *e, uint64_t segment_bytes)
 			shmq_open(&e->queue, e->path, SHMQ_CREATE | SHMQ_EXCL,
 				  0600, &attr);
 	if (!error)
-		error = shmq_producer_open(&e->producer, e->queue, 0);
+		error = journal_producer(&e->producer, e->queue);
 	if (!error)
 		error = shmq_consumer_open(&e->consumer, e->queue, NULL,
 					   SHMQ_EXCLUSIVE);

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -164,6 +165,31 @@ static int begin_file(struct pass *pass, const char *path)
 	return map(pass);
 }
 
+static cpu_set_t both;
+
+void journal_cores(const int cores[2])
+{
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	CPU_SET(cores[0], &one);
+	both = one;
+	CPU_SET(cores[1], &both);
+	sched_setaffinity(0, sizeof(one), &one);
+}
+
+int journal_producer(struct shmq_producer **out, struct shmq *q)
+{
+	cpu_set_t before;
+	int error;
+
+	sched_getaffinity(0, sizeof(before), &before);
+	sched_setaffinity(0, sizeof(both), &both);
+	error = shmq_producer_open(out, q, 0);
+	sched_setaffinity(0, sizeof(before), &before);
+	return error;
+}
+
 int journal_make(struct shmq **out, const char *path, uint64_t segment_bytes)
 {
 	struct shmq_attr attr = SHMQ_ATTR_INIT;
@@ -181,7 +207,7 @@ static int begin(struct pass *pass, const char *path)
 		return begin_file(pass, path);
 	error = journal_make(&pass->queue, path, JOURNAL_SEGMENT);
 	if (!error)
-		error = shmq_producer_open(&pass->producer, pass->queue, 0);
+		error = journal_producer(&pass->producer, pass->queue);
 	if (!error)
 		error = shmq_consumer_open(&pass->consumer, pass->queue, NULL,
 					   SHMQ_EXCLUSIVE);

@@ -97,32 +97,51 @@ static void remove_if_gone(const struct segment *seg, uint64_t number)
 		shmqi_index_remove(seg, number);
 }
 
+/* On a full disk, say, they are missing. */
+static void write_noted(struct journal *j)
+{
+	if (j->noted && j->index_fd >= 0)
+		(void)!pwrite(j->index_fd, j->notes,
+			      j->noted * sizeof(j->notes[0]),
+			      (off_t)(j->noted_window * sizeof(j->notes[0])));
+	j->noted = 0;
+}
+
+void shmqi_index_flush(struct segment *seg)
+{
+	KEEP_ERRNO;
+
+	write_noted(seg->journal);
+}
+
 void shmqi_index_close(struct segment *seg)
 {
 	if (seg->journal->index_fd >= 0)
 		close(seg->journal->index_fd);
 	seg->journal->index_fd = -1;
+	seg->journal->noted = 0;
 }
 
 void shmqi_index_note(struct segment *seg, struct cursor place)
 {
 	uint64_t number = journal_number(seg, place.pos);
-	const struct sh_index entry = entry_of(seg, place);
+	uint64_t window = window_number(seg, place.pos);
 	struct journal *j = seg->journal;
 	char name[INDEX_NAME];
 
 	if (j->index_fd < 0 || j->index_number != number) {
+		write_noted(j);
 		shmqi_index_close(seg);
 		shmqi_index_name(name, number);
 		j->index_fd = open_index(seg, name, O_CREAT | O_WRONLY);
 		j->index_number = number;
 		remove_if_gone(seg, number);
 	}
-	/* On a full disk, say, it is missing. */
-	if (j->index_fd >= 0)
-		(void)!pwrite(j->index_fd, &entry, sizeof(entry),
-			      (off_t)(window_number(seg, place.pos) *
-				      sizeof(entry)));
+	if (j->noted == INDEX_NOTES || window != j->noted_window + j->noted)
+		write_noted(j);
+	if (!j->noted)
+		j->noted_window = window;
+	j->notes[j->noted++] = entry_of(seg, place);
 }
 
 /* ------------------------------------------------------------------ reading */
@@ -195,10 +214,14 @@ void shmqi_index_look(const struct scan *scan, struct cursor *place,
 		      bool by_time, uint64_t value)
 {
 	struct look l = { scan, value, by_time, !by_time };
-	struct sh_index *all = read_index(scan->seg, scan->ring.number);
 	const struct cursor first = *place;
+	struct sh_index *all;
 	struct found found;
 
+	pthread_mutex_lock(&scan->seg->lock);
+	shmqi_index_flush(scan->seg);
+	pthread_mutex_unlock(&scan->seg->lock);
+	all = read_index(scan->seg, scan->ring.number);
 	if (!all)
 		return;
 	halve(&l, all, place);

@@ -18,8 +18,12 @@
 void shmqi_index_name(char name[INDEX_NAME], uint64_t number);
 bool shmqi_index_number(const char *name, uint64_t *number);
 
-/* A record begins at this place. Under the segment's lock. */
+/*
+ * A record begins at this place. Under the segment's lock. It is written with
+ * the INDEX_NOTES - 1 windows that follow; or when the process flushes.
+ */
 void shmqi_index_note(struct segment *seg, struct cursor place);
+void shmqi_index_flush(struct segment *seg);
 void shmqi_index_close(struct segment *seg);
 
 /*

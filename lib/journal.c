@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Room in a journal. A producer's limit is the end of a window, a small part of
- * the segment. Whoever comes to it makes the next window ready in his own
- * mapping, so that no message waits for a page, and, in the second half of a
- * segment, a part of the next one (segfile.h). So what a roll costs is spread
- * over the windows before, and a message in thousands takes longer.
+ * the segment. When he comes to it, the next window should have its pages in
+ * the process's mapping, so that no message waits for one; and in the second
+ * half of a segment there should be a part of the next one (segfile.h). A
+ * thread sees to that (provider.h); what it has not done, he does. So what a
+ * roll costs is spread over the windows before, and at worst a message in
+ * thousands takes longer.
  */
 #include "config.h"
 
 #include <errno.h>
-#include <sys/mman.h>
 
 #include "error.h"
 #include "index.h"
 #include "journal.h"
-#include "map.h"
 #include "producer.h"
+#include "provider.h"
 #include "retain.h"
 #include "segfile.h"
 #include "views.h"
@@ -62,11 +63,6 @@ static int enter(struct shmq_producer *p, uint64_t tail)
 	return r;
 }
 
-static void make_ready(struct shmq_producer *p, uint64_t from, uint64_t to)
-{
-	shmqi_map_touch(p->ring.base + (from & p->ring.mask), to - from);
-}
-
 /* A record begins, or will begin, at the tail. */
 static void note(struct segment *seg)
 {
@@ -76,7 +72,8 @@ static void note(struct segment *seg)
 		shmqi_index_note(seg, tail);
 }
 
-static int find_room(struct shmq_producer *p, uint64_t tail, uint64_t end)
+static int find_room(struct shmq_producer *p, uint64_t tail, uint64_t end,
+		     bool *wake)
 {
 	struct segment *seg = p->ep.seg;
 	uint64_t bytes = seg->geo.capacity, window = seg->journal->window;
@@ -98,10 +95,8 @@ static int find_room(struct shmq_producer *p, uint64_t tail, uint64_t end)
 		return CLAIM_TURN;
 	}
 	limit = (end + window - 1) / window * window;
-	make_ready(p, tail, limit);
-	if (next - limit < bytes / 2)
-		shmqi_segfile_prepare(seg, number + 1,
-				      2 * (limit - tail / window * window));
+	shmqi_provider_catch_up(seg, tail, limit);
+	*wake = shmqi_provider_tell(seg, limit);
 	p->limit = limit;
 	note(seg);
 	return 0;
@@ -138,11 +133,15 @@ int shmqi_journal_find_room(struct shmq_producer *p, uint64_t tail,
 {
 	KEEP_ERRNO;
 	struct segment *seg = p->ep.seg;
+	bool wake = false;
 	int r;
 
 	pthread_mutex_lock(&seg->lock);
-	r = find_room(p, tail, end);
+	r = find_room(p, tail, end, &wake);
 	pthread_mutex_unlock(&seg->lock);
+	/* It stays as long as there is a producer: us. */
+	if (wake)
+		shmqi_provider_wake(seg);
 	/* Where the tail was has been removed since. Never 0: there is no
 	 * segment to write into. */
 	if (r == -ESTALE)

@@ -28,20 +28,37 @@
 #include "ring.h"
 #include "segment.h"
 
+/* Entries of the index that are written together: index.c. */
+#define INDEX_NOTES 4
+
 struct endpoint;
+struct provider;
 struct syncer;
 struct shmq_producer;
+
+/* A segment file that has no name yet. */
+struct preparing {
+	int fd; /* -1: none */
+	bool leased;
+	bool busy;       /* a thread allocates, without the lock */
+	bool over;       /* when that ends, nobody needs it any more */
+	uint64_t number; /* of the segment that it is to be */
+	uint64_t bytes;  /* that have been allocated */
+	char name[32];   /* where files must have names; or empty */
+};
 
 /* Of a segment (segment.h) that is a journal; one for the process. */
 struct journal {
 	int dir;
-	uint64_t window; /* bytes that a producer makes ready at a time */
+	uint64_t window; /* bytes that a producer goes at a time */
+	bool in_memory;  /* its files are */
 
 	/* The file that this process is preparing: segfile.c. */
-	int ahead_fd;          /* -1: none */
-	uint64_t ahead_number; /* of the segment that it is to be */
-	uint64_t ahead_bytes;  /* that have been allocated */
-	char ahead_name[32];   /* where files must have names; or empty */
+	struct preparing ahead;
+	uint64_t ahead_done; /* number: there is nothing to be done for it */
+
+	struct provider *provider; /* NULL: none; see provider.h */
+	unsigned provider_users;
 
 	pthread_mutex_t sync_lock; /* of this process's leader: sync.c */
 	struct syncer *syncer;     /* NULL: none; see syncer.h */
@@ -49,6 +66,9 @@ struct journal {
 
 	int index_fd; /* -1: none */
 	uint64_t index_number;
+	struct sh_index notes[INDEX_NOTES]; /* that are not written yet */
+	uint64_t noted_window;              /* of the first of them */
+	unsigned noted;
 
 	/* What first records say never changes: seek.c. */
 	struct {
@@ -148,6 +168,15 @@ int shmqi_journal_find_room(struct shmq_producer *p, uint64_t tail,
  */
 int shmqi_journal_ring(struct segment *seg, uint64_t pos, bool writable,
 		       struct ring *ring);
+
+/*
+ * The view of a segment that the process has mapped for writing; or NULL. It
+ * stays while the lock is held.
+ */
+struct view *shmqi_journal_written(const struct segment *seg, uint64_t number);
+
+/* The same, mapping it if its file is there. */
+struct view *shmqi_journal_write_next(struct segment *seg, uint64_t number);
 
 /* For who looks into many: see shmqi_views_get(). */
 void shmqi_journal_rings(struct segment *seg, bool writable,

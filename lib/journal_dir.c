@@ -29,6 +29,7 @@
 #include "registry.h"
 #include "scan.h"
 #include "segfile.h"
+#include "storage.h"
 
 #define CONTROL "control"
 #define LOOKS 1000
@@ -107,9 +108,11 @@ int shmqi_journal_attach(struct segment *seg, const char *dir)
 		return r;
 	}
 	j->dir = r;
-	j->ahead_fd = j->index_fd = -1;
+	j->ahead.fd = j->index_fd = -1;
+	j->ahead_done = UINT64_MAX;
 	pthread_mutex_init(&j->sync_lock, NULL);
 	j->window = window_of(&seg->geo);
+	j->in_memory = shmqi_storage_in_memory(j->dir);
 	seg->journal = j;
 	shmqi_crc32c_init();
 	return 0;
@@ -133,9 +136,12 @@ void shmqi_journal_forked(struct segment *seg)
 {
 	struct journal *j = seg->journal;
 
-	if (j->ahead_fd >= 0)
-		close(j->ahead_fd);
-	j->ahead_fd = -1;
+	if (j->ahead.fd >= 0)
+		close(j->ahead.fd);
+	j->ahead.fd = -1;
+	j->ahead.leased = j->ahead.busy = j->ahead.over = false;
+	j->provider = NULL;
+	j->provider_users = 0;
 	j->syncer = NULL;
 	j->syncer_users = 0;
 	/* It may have been taken by a thread that is not here. */

@@ -100,6 +100,23 @@ static int open_view(struct segment *seg, uint64_t number, bool writable,
 	return 0;
 }
 
+struct view *shmqi_journal_written(const struct segment *seg, uint64_t number)
+{
+	struct view *view = find(seg, number);
+
+	return view && view->write ? view : NULL;
+}
+
+struct view *shmqi_journal_write_next(struct segment *seg, uint64_t number)
+{
+	struct view *view;
+
+	if (!open_view(seg, number, true, &view))
+		return view;
+	shmqi_error_clear();
+	return NULL;
+}
+
 static struct ring ring_of(const struct segment *seg, const struct view *view,
 			   bool writable)
 {

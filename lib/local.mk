@@ -75,6 +75,8 @@ lib_libshmqi_la_SOURCES = \
 	lib/policy.h \
 	lib/producer.c \
 	lib/producer.h \
+	lib/provider.c \
+	lib/provider.h \
 	lib/queue.c \
 	lib/readopt.c \
 	lib/receive.c \

@@ -89,7 +89,7 @@ int shmqi_map_twice(void **out, int fd, uint64_t offset, uint64_t bytes,
 	return 0;
 }
 
-void shmqi_map_touch(void *from, uint64_t bytes)
+void shmqi_map_touch(void *from, uint64_t bytes, bool there)
 {
 #ifdef MADV_POPULATE_WRITE
 	KEEP_ERRNO;
@@ -97,11 +97,16 @@ void shmqi_map_touch(void *from, uint64_t bytes)
 	char *start = (char *)from - (uintptr_t)from % page;
 
 	bytes += (uint64_t)((char *)from - start);
+	/* To read, the kernel maps 16 pages at a time; and where no disk is to be
+	 * told of a change, it lets them be written at once. */
+	if (there)
+		madvise(start, bytes, MADV_POPULATE_READ);
 	/* Kernels before 5.14 cannot: then each page is a fault of its own. */
 	madvise(start, bytes, MADV_POPULATE_WRITE);
 #else
 	(void)from;
 	(void)bytes;
+	(void)there;
 #endif
 }
 

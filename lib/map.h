@@ -19,8 +19,12 @@ int shmqi_map_plain(void **out, int fd, uint64_t bytes, unsigned how);
 int shmqi_map_twice(void **out, int fd, uint64_t offset, uint64_t bytes,
 		    unsigned how);
 
-/* Fault in the pages of a mapping for writing, ahead of use: a help, no more. */
-void shmqi_map_touch(void *from, uint64_t bytes);
+/*
+ * Fault in the pages of a mapping for writing, ahead of use: a help, no more.
+ * What is in them stays, whoever writes there meanwhile. there: the file is in
+ * memory, and likely to have these pages.
+ */
+void shmqi_map_touch(void *from, uint64_t bytes, bool there);
 
 void shmqi_map_free(void *map, uint64_t bytes);
 

@@ -9,11 +9,13 @@
 #include "copy.h"
 #include "error.h"
 #include "handle.h"
+#include "index.h"
 #include "journal.h"
 #include "lease.h"
 #include "members.h"
 #include "policy.h"
 #include "producer.h"
+#include "provider.h"
 #include "recovery.h"
 #include "syncer.h"
 #include "turn.h"
@@ -288,6 +290,8 @@ int shmqi_producer_open(struct shmq_producer **out, struct segment *seg,
 		r = join_patiently(p, patient);
 		if (r)
 			shmqi_syncer_stop(seg);
+		else
+			shmqi_provider_start(seg);
 	}
 	if (r) {
 		shmqi_endpoint_free(&p->ep, sizeof(*p));
@@ -324,7 +328,10 @@ void shmq_producer_close(struct shmq_producer *p)
 		pthread_mutex_lock(&seg->lock);
 		shmqi_chime_close(&p->ep);
 		shmqi_member_leave(&p->ep, false);
+		if (seg->journal)
+			shmqi_index_flush(seg);
 		pthread_mutex_unlock(&seg->lock);
+		shmqi_provider_stop(seg);
 		shmqi_syncer_stop(seg);
 	}
 	shmqi_endpoint_free(&p->ep, sizeof(*p));

@@ -116,17 +116,25 @@ int shmqi_segfile_remove(const struct segment *seg, uint64_t number)
 
 /* ---------------------------------------------------------------- preparing */
 
+/* Done with it, whether it has its name or not. */
+static void drop(struct segment *seg, struct preparing *at)
+{
+	if (at->leased)
+		shmqi_lease_drop(seg->lease_fd, SH_LEASE_PREPARE);
+	at->leased = false;
+	/* Its descriptor may not stand for another file. */
+	at->over = at->busy;
+	if (at->busy || at->fd < 0)
+		return;
+	close(at->fd);
+	at->fd = -1;
+	if (at->name[0])
+		unlinkat(seg->journal->dir, at->name, 0);
+}
+
 void shmqi_segfile_drop(struct segment *seg)
 {
-	struct journal *j = seg->journal;
-
-	if (j->ahead_fd < 0)
-		return;
-	close(j->ahead_fd);
-	j->ahead_fd = -1;
-	if (j->ahead_name[0])
-		unlinkat(j->dir, j->ahead_name, 0);
-	shmqi_lease_drop(seg->lease_fd, SH_LEASE_PREPARE);
+	drop(seg, &seg->journal->ahead);
 }
 
 /* As the control file: whoever may use the journal may use them all. */
@@ -142,31 +150,30 @@ static int take_after_control(const struct segment *seg, int fd)
 	return 0;
 }
 
-static int begin(struct segment *seg, uint64_t number)
+static int begin(struct segment *seg, struct preparing *at, uint64_t number)
 {
-	struct journal *j = seg->journal;
-	int fd, r;
+	int dir = seg->journal->dir, fd, r;
 
-	j->ahead_name[0] = '\0';
+	at->name[0] = '\0';
 	fd = shmqi_own_fd(
-		openat(j->dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+		openat(dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
 	if (fd == -EOPNOTSUPP || fd == -EISDIR || fd == -ENOENT ||
 	    fd == -EINVAL) {
-		snprintf(j->ahead_name, sizeof(j->ahead_name), ".shmq-%08x%08x",
+		snprintf(at->name, sizeof(at->name), ".shmq-%08x%08x",
 			 arc4random(), arc4random());
-		fd = shmqi_own_fd(openat(j->dir, j->ahead_name,
+		fd = shmqi_own_fd(openat(dir, at->name,
 					 O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC |
 						 O_NOFOLLOW,
 					 0600));
 	}
 	if (fd < 0)
 		return fd;
-	j->ahead_fd = fd;
-	j->ahead_number = number;
-	j->ahead_bytes = 0;
+	at->fd = fd;
+	at->number = number;
+	at->bytes = 0;
 	r = take_after_control(seg, fd);
 	if (r)
-		shmqi_segfile_drop(seg);
+		drop(seg, at);
 	return r;
 }
 
@@ -176,20 +183,19 @@ static bool is_gone(const struct segment *seg, uint64_t number)
 	return shmqi_journal_gone(seg, number * seg->geo.capacity);
 }
 
-static int give_name(struct segment *seg)
+static int give_name(struct segment *seg, struct preparing *at)
 {
-	struct journal *j = seg->journal;
-	uint64_t number = j->ahead_number;
+	uint64_t number = at->number;
+	int dir = seg->journal->dir;
 	char name[SEGFILE_NAME], path[32];
 	int r;
 
-	shmqi_segfile_name(name, j->ahead_number);
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", j->ahead_fd);
-	r = j->ahead_name[0] ?
-		    linkat(j->dir, j->ahead_name, j->dir, name, 0) :
-		    linkat(AT_FDCWD, path, j->dir, name, AT_SYMLINK_FOLLOW);
+	shmqi_segfile_name(name, number);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", at->fd);
+	r = at->name[0] ? linkat(dir, at->name, dir, name, 0) :
+			  linkat(AT_FDCWD, path, dir, name, AT_SYMLINK_FOLLOW);
 	r = r < 0 ? -errno : 0;
-	shmqi_segfile_drop(seg);
+	drop(seg, at);
 	if (r == -EEXIST)
 		r = 0;
 	/* Who was stopped on the way must not leave a file behind the others. */
@@ -200,58 +206,116 @@ static int give_name(struct segment *seg)
 	return r;
 }
 
-/* Allocate so many bytes more, and give it its name when it has them all. */
-static int go_on(struct segment *seg, uint64_t bytes)
+/* So much more that it has so many bytes, or all. */
+static int allocate(const struct segment *seg, const struct preparing *at,
+		    uint64_t bytes)
 {
-	struct journal *j = seg->journal;
-	uint64_t left = seg->geo.capacity - j->ahead_bytes;
-	int r;
+	uint64_t from = at->bytes;
 
-	if (bytes > left)
-		bytes = left;
-	r = shmqi_storage_allocate(j->ahead_fd, j->ahead_bytes, bytes);
+	bytes = bytes < seg->geo.capacity ? bytes : seg->geo.capacity;
+	/* Where nobody sends yet it is the first, and nobody else has it. */
+	return seg->journal->provider_users ?
+		       shmqi_storage_allocate(at->fd, from, bytes - from) :
+		       shmqi_storage_fresh(at->fd, from, bytes - from);
+}
+
+/* That was done, with result r: give it its name when it has them all. */
+static int allocated(struct segment *seg, struct preparing *at, uint64_t bytes,
+		     int r)
+{
 	if (r) {
 		/* What it has may be what others lack. */
-		shmqi_segfile_drop(seg);
+		drop(seg, at);
 		return r;
 	}
-	j->ahead_bytes += bytes;
-	return bytes == left ? give_name(seg) : 0;
+	if (at->bytes < bytes)
+		at->bytes = bytes;
+	return at->bytes >= seg->geo.capacity ? give_name(seg, at) : 0;
 }
 
 int shmqi_segfile_make(struct segment *seg, uint64_t number)
 {
-	struct journal *j = seg->journal;
+	struct preparing own = { .fd = -1 }, *at = &seg->journal->ahead;
+	uint64_t bytes = seg->geo.capacity;
 	int r = 0;
 
 	if (is_gone(seg, number))
 		return -ESTALE;
 	if (shmqi_segfile_exists(seg, number))
 		return 0;
-	if (j->ahead_fd >= 0 && j->ahead_number != number)
-		shmqi_segfile_drop(seg);
-	if (j->ahead_fd < 0)
-		r = begin(seg, number);
-	return r ? r : go_on(seg, seg->geo.capacity);
+	if (at->fd >= 0 && at->number != number)
+		drop(seg, at);
+	if (at->over)
+		at = &own;
+	if (at->fd < 0)
+		r = begin(seg, at, number);
+	return r ? r : allocated(seg, at, bytes, allocate(seg, at, bytes));
 }
 
-void shmqi_segfile_prepare(struct segment *seg, uint64_t number, uint64_t bytes)
+/* True: we have it at hand, and it is not complete. */
+static bool at_hand(struct segment *seg, uint64_t number)
 {
 	struct journal *j = seg->journal;
+	struct preparing *at = &j->ahead;
 
-	if (j->ahead_fd >= 0 && j->ahead_number != number)
-		shmqi_segfile_drop(seg);
+	if (number == j->ahead_done)
+		return false;
+	if (at->fd >= 0 && at->number != number)
+		drop(seg, at);
+	if (at->over || at->fd >= 0)
+		return !at->over;
 	if (is_gone(seg, number) || shmqi_segfile_exists(seg, number)) {
-		shmqi_segfile_drop(seg);
-		return;
+		j->ahead_done = number;
+		return false;
 	}
-	if (j->ahead_fd < 0 &&
-	    (shmqi_lease_take(seg->lease_fd, SH_LEASE_PREPARE) ||
-	     begin(seg, number))) {
+	if (shmqi_lease_take(seg->lease_fd, SH_LEASE_PREPARE))
+		return false;
+	at->leased = true;
+	if (!begin(seg, at, number))
+		return true;
+	if (at->leased)
 		shmqi_lease_drop(seg->lease_fd, SH_LEASE_PREPARE);
-		shmqi_error_clear();
-		return;
-	}
-	go_on(seg, bytes);
+	at->leased = false;
 	shmqi_error_clear();
+	return false;
+}
+
+/* Meanwhile others may allocate the same, name it, and be done with it. */
+static int allocate_unlocked(struct segment *seg, struct preparing *at,
+			     uint64_t bytes)
+{
+	uint64_t from = at->bytes;
+	int fd = at->fd, r;
+
+	bytes = bytes < seg->geo.capacity ? bytes : seg->geo.capacity;
+	at->busy = true;
+	pthread_mutex_unlock(&seg->lock);
+	r = shmqi_storage_allocate(fd, from, bytes - from);
+	pthread_mutex_lock(&seg->lock);
+	at->busy = false;
+	return r;
+}
+
+bool shmqi_segfile_prepare(struct segment *seg, uint64_t number, uint64_t bytes,
+			   uint64_t most, bool unlocked)
+{
+	struct journal *j = seg->journal;
+	struct preparing *at = &j->ahead;
+	int r;
+
+	if (!bytes || !at_hand(seg, number) || at->bytes >= bytes)
+		return false;
+	if (bytes - at->bytes > most)
+		bytes = at->bytes + most;
+	r = unlocked ? allocate_unlocked(seg, at, bytes) :
+		       allocate(seg, at, bytes);
+	if (at->over && !at->busy)
+		drop(seg, at);
+	else
+		r = allocated(seg, at, bytes, r);
+	/* What failed is not tried again before it is needed. */
+	if (r || at->over || at->fd < 0)
+		j->ahead_done = number;
+	shmqi_error_clear();
+	return true;
 }

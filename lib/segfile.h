@@ -8,7 +8,10 @@
  * What a death leaves is nothing, or a complete file. One process prepares at a
  * time, by a lease that spares the others the work but is not waited for: who
  * comes to the end of a segment makes the next himself, and whose file gets the
- * name first has won. Where files cannot be without a name it begins with
+ * name first has won. In a process its thread (provider.h) prepares, and a
+ * producer where that is behind. While the thread allocates it does not have
+ * the lock: others may allocate too, and even name the file and be done with
+ * it; but it is the thread that then closes it. Where files cannot be without a name it begins with
  * ".shmq-", and a death leaves that.
  */
 #ifndef SHMQI_SEGFILE_H
@@ -41,13 +44,15 @@ int shmqi_segfile_remove(const struct segment *seg, uint64_t number);
 int shmqi_segfile_make(struct segment *seg, uint64_t number);
 
 /*
- * Prepare bytes more of it, if it does not exist and nobody else is at it. What
- * goes wrong is not told: shmqi_segfile_make() will.
+ * Prepare it until it has so many bytes, but at most so many more, if it does
+ * not exist and nobody else is at it. What goes wrong is not told:
+ * shmqi_segfile_make() will. unlocked: not under lock while storage is
+ * allocated. True: something was done.
  */
-void shmqi_segfile_prepare(struct segment *seg, uint64_t number,
-			   uint64_t bytes);
+bool shmqi_segfile_prepare(struct segment *seg, uint64_t number, uint64_t bytes,
+			   uint64_t most, bool unlocked);
 
-/* Forget what has been prepared. */
+/* Forget what has been prepared, unless somebody is just at it. */
 void shmqi_segfile_drop(struct segment *seg);
 
 #endif

@@ -54,14 +54,24 @@ static uint64_t available(void)
 	return ((uint64_t)info.totalram + info.totalswap) * info.mem_unit;
 }
 
+static bool is_memory(const struct statfs *fs)
+{
+	return fs->f_type == TMPFS_MAGIC || fs->f_type == RAMFS_MAGIC;
+}
+
+bool shmqi_storage_in_memory(int fd)
+{
+	struct statfs fs;
+
+	return !fstatfs(fd, &fs) && is_memory(&fs);
+}
+
 /* A file system that is full is left to say so itself. */
 static bool is_unlimited_memory(int fd, uint64_t bytes)
 {
 	struct statfs fs;
 
-	if (fstatfs(fd, &fs) < 0)
-		return false;
-	if (fs.f_type != TMPFS_MAGIC && fs.f_type != RAMFS_MAGIC)
+	if (fstatfs(fd, &fs) < 0 || !is_memory(&fs))
 		return false;
 	return !fs.f_blocks || fs.f_bavail >= bytes / (uint64_t)fs.f_bsize;
 }
@@ -135,6 +145,15 @@ static int write_zeros(int fd, uint64_t offset, uint64_t bytes)
 		bytes -= (uint64_t)n;
 	}
 	return 0;
+}
+
+int shmqi_storage_fresh(int fd, uint64_t offset, uint64_t bytes)
+{
+	int r = shmqi_storage_allocate(fd, offset, bytes);
+
+	return !r && shmqi_storage_in_memory(fd) ?
+		       write_zeros(fd, offset, bytes) :
+		       r;
 }
 
 int shmqi_storage_zero(int fd, uint64_t offset, uint64_t bytes)

@@ -6,6 +6,7 @@
 #ifndef SHMQI_STORAGE_H
 #define SHMQI_STORAGE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /*
@@ -13,6 +14,15 @@
  * they would have to be memory, and there is not so much of it.
  */
 int shmqi_storage_allocate(int fd, uint64_t offset, uint64_t bytes);
+
+/*
+ * The same of a file that nobody else has. In memory they are made zeros now:
+ * who maps them then finds pages, of which the kernel maps several at once.
+ */
+int shmqi_storage_fresh(int fd, uint64_t offset, uint64_t bytes);
+
+/* Is it in a file system that is memory? */
+bool shmqi_storage_in_memory(int fd);
 
 /* Give these back; they read as zeros then, or as they were. */
 void shmqi_storage_punch(int fd, uint64_t offset, uint64_t bytes);

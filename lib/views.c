@@ -248,7 +248,7 @@ void shmqi_views_let(struct segment *seg)
 			view->leased = false;
 		}
 		/* Not by what others say is gone: by what we do not use. */
-		if (!view->leased && view->number + 1 < newest &&
+		if (!view->leased && !view->held && view->number + 1 < newest &&
 		    !used(seg, view->number)) {
 			*at = view->next;
 			unmap_view(view);
@@ -352,8 +352,10 @@ void shmqi_views_forked(struct segment *seg)
 	seg->resizing = seg->setting = false;
 	/* No endpoint of ours reads anything; messages on loan to our parent
 	 * stay where they are. */
-	for (struct view *view = seg->views; view; view = view->next)
+	for (struct view *view = seg->views; view; view = view->next) {
 		view->leased = false;
+		view->held = 0;
+	}
 }
 
 void shmqi_views_free(struct segment *seg)

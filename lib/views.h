@@ -24,7 +24,10 @@ struct view {
 	char *read;              /* for consumers, mapped twice; or NULL */
 	char *write;             /* for producers and rescuers; or NULL */
 	bool leased;
-	struct ring as; /* of a journal: what was asked for last */
+	/* Of a journal: */
+	struct ring as; /* what was asked for last */
+	uint64_t ready; /* from the tail to here it has pages for writing */
+	unsigned held;  /* provider.c is at its pages: it stays */
 };
 
 /*

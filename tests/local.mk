@@ -154,6 +154,12 @@ unit_tests += tests/test_journal
 tests_test_journal_SOURCES = tests/test_journal.c \
 	tests/pattern.c tests/pattern.h $(support)
 tests_test_journal_LDADD = $(UNIT_LIBS)
+unit_tests += tests/test_provider
+tests_test_provider_SOURCES = tests/test_provider.c $(support)
+tests_test_provider_LDADD = $(UNIT_LIBS)
+tests_test_provider_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=posix_fallocate \
+	-Wl,--wrap=madvise -Wl,--wrap=pthread_create
+
 unit_tests += tests/test_interval
 tests_test_interval_SOURCES = tests/test_interval.c $(support)
 tests_test_interval_LDADD = $(UNIT_LIBS)

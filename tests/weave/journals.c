@@ -5,8 +5,10 @@
 
 #include "world.h"
 #include "consumer.h"
+#include "index.h"
 #include "journal.h"
 #include "producer.h"
+#include "provider.h"
 #include "scan.h"
 #include "seal.h"
 #include "syncer.h"
@@ -18,6 +20,23 @@ int shmqi_producer_sync(struct shmq_producer *p, uint64_t pos,
 	(void)pos;
 	(void)timeout_ns;
 	abort();
+}
+
+void shmqi_index_flush(struct segment *seg)
+{
+	(void)seg;
+	abort();
+}
+
+/* Where there are no journals there is none. */
+void shmqi_provider_start(struct segment *seg)
+{
+	(void)seg;
+}
+
+void shmqi_provider_stop(struct segment *seg)
+{
+	(void)seg;
 }
 
 /* At intervals of 0 there is none. */
