@@ -206,10 +206,10 @@ static void what_was_prepared_in_vain_is_given_back(void **state)
 
 	(void)state;
 	send_some(p, IN_SEGMENT / 2 + 1);
-	must(q->seg->journal->ahead_fd >= 0);
+	must(q->seg->journal->ahead.fd >= 0);
 	full = true;
 	send_some(p, IN_SEGMENT / 2 - 1);
-	must_be(q->seg->journal->ahead_fd, -1);
+	must_be(q->seg->journal->ahead.fd, -1);
 	must_be_free(SH_LEASE_PREPARE);
 	shmq_producer_close(p);
 	shmq_close(q);
@@ -220,7 +220,7 @@ static void prepare_anew(void *arg)
 	struct shmq *q = arg;
 	struct shmq_producer *p;
 
-	must_be(q->seg->journal->ahead_fd, -1);
+	must_be(q->seg->journal->ahead.fd, -1);
 	p = producer_join(q);
 	send_some(p, IN_SEGMENT);
 	shmq_producer_close(p);
@@ -233,9 +233,9 @@ static void what_a_parent_prepares_is_not_its_childs(void **state)
 
 	(void)state;
 	send_some(p, IN_SEGMENT / 2 + 1);
-	must(q->seg->journal->ahead_fd >= 0);
+	must(q->seg->journal->ahead.fd >= 0);
 	child_run(prepare_anew, q);
-	must(q->seg->journal->ahead_fd >= 0);
+	must(q->seg->journal->ahead.fd >= 0);
 	send_some(p, IN_SEGMENT);
 	must_be(shmq_journal_verify(q, NULL, NULL), 0);
 	shmq_producer_close(p);
@@ -250,25 +250,25 @@ static void one_number_is_not_taken_for_another(void **state)
 
 	(void)state;
 	pthread_mutex_lock(&seg->lock);
-	shmqi_segfile_prepare(seg, 5, WINDOW);
-	must_be(seg->journal->ahead_number, 5);
+	shmqi_segfile_prepare(seg, 5, WINDOW, SEGMENT, false);
+	must_be(seg->journal->ahead.number, 5);
 	must_be(shmqi_segfile_make(seg, 1), 0);
 	must(has_file("j", segment_name(1)));
 	must(!has_file("j", segment_name(5)));
-	shmqi_segfile_prepare(seg, 6, SEGMENT - WINDOW);
-	shmqi_segfile_prepare(seg, 2, WINDOW);
-	must_be(seg->journal->ahead_number, 2);
-	shmqi_segfile_prepare(seg, 2, SEGMENT - WINDOW);
+	shmqi_segfile_prepare(seg, 6, SEGMENT - WINDOW, SEGMENT, false);
+	shmqi_segfile_prepare(seg, 2, WINDOW, SEGMENT, false);
+	must_be(seg->journal->ahead.number, 2);
+	shmqi_segfile_prepare(seg, 2, SEGMENT, SEGMENT, false);
 	must(has_file("j", segment_name(2)));
 	must(!has_file("j", segment_name(6)));
 	/* What is there, or has been removed, is not prepared. */
-	shmqi_segfile_prepare(seg, 1, WINDOW);
-	must_be(seg->journal->ahead_fd, -1);
+	shmqi_segfile_prepare(seg, 1, WINDOW, SEGMENT, false);
+	must_be(seg->journal->ahead.fd, -1);
 	must_be(unlink(path_of("j", segment_name(0))), 0);
 	store_relaxed(&seg->control->oldest, 1);
 	store_relaxed(&seg->control->ring, 1);
-	shmqi_segfile_prepare(seg, 0, WINDOW);
-	must_be(seg->journal->ahead_fd, -1);
+	shmqi_segfile_prepare(seg, 0, WINDOW, SEGMENT, false);
+	must_be(seg->journal->ahead.fd, -1);
 	must_be(shmqi_segfile_make(seg, 0), -ESTALE);
 	pthread_mutex_unlock(&seg->lock);
 	shmq_close(q);
@@ -302,7 +302,7 @@ static void one_process_prepares_at_a_time(void **state)
 	pid = child_start(hold_lease, holder);
 	step_wait(&holder->now, 1);
 	send_some(p, IN_SEGMENT);
-	must_be(q->seg->journal->ahead_fd, -1);
+	must_be(q->seg->journal->ahead.fd, -1);
 	must(!has_file("j", segment_name(1)));
 	/* Nor does it wait for it. */
 	must_be(send_one(p, LEN), 0);
