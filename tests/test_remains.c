@@ -338,7 +338,11 @@ static void damage_is_passed_as_far_as_it_was_synced(void **state)
 	copy_journal("j", "copy");
 	set_word("copy", SYNCED, 10 * SPAN);
 	spoil(9, 0);
-	end(mended_to(9));
+	end(damaged_to(12, 1));
+	copy_journal("j", "copy");
+	set_word("copy", SYNCED, 10 * SPAN);
+	spoil(10, 0);
+	end(mended_to(10));
 }
 
 /* A message may be what an older record was, byte by byte. */
