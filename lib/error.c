@@ -27,6 +27,8 @@ static const struct {
 		    "of the queue's capacity" },
 	{ EINTR, "a signal handler ran while waiting" },
 	{ ECANCELED, "the wait was cancelled" },
+	{ EISDIR, "a directory, and no journal: there is no control file in "
+		  "it" },
 	{ EIDRM, "the queue has been unlinked, and there is nothing left to "
 		 "wait for; open it again" },
 	{ EBUSY, "in use: a single producer, or a group's only consumer, or a "

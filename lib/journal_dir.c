@@ -298,7 +298,9 @@ static void number_oldest(struct segment *seg, const struct ring *ring,
 		return;
 	if (place->pos >= tail.pos) {
 		place->seq = tail.seq;
-	} else if (place->seq < first || place->seq > tail.seq) {
+	} else if (place->seq < first || place->seq > tail.seq ||
+		   place->seq - first >
+			   (place->pos - seg->geo.start_pos) / SH_SEALED_LINE) {
 		next.seq = first;
 		shmqi_scan_behind(&scan, tail, &next);
 		place->seq = next.seq > first ? next.seq - 1 : first;

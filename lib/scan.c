@@ -53,6 +53,21 @@ bool shmqi_scan_read(const struct scan *scan, struct cursor at,
 	       found->span <= ring->mask + 1 - (at.pos & ring->mask);
 }
 
+/*
+ * Numbers are dense: behind a place there cannot be more of them than lines. So
+ * a file of another place does not lead away. Where the number of the place is
+ * not known it is the first of all, which the stream begins with.
+ */
+static bool follows(const struct segment *seg, struct cursor at,
+		    struct cursor c, struct cursor tail)
+{
+	uint64_t from = at.seq == seg->geo.start_seq ? seg->geo.start_pos :
+						       at.pos;
+
+	return c.seq > at.seq && c.seq <= tail.seq && c.pos > from &&
+	       c.seq - at.seq <= (c.pos - from) / SH_SEALED_LINE;
+}
+
 /* A record may begin at each line; one that is whole says its number itself. */
 static bool next_in_segment(const struct scan *scan, struct cursor tail,
 			    struct cursor *at)
@@ -68,7 +83,7 @@ static bool next_in_segment(const struct scan *scan, struct cursor tail,
 		struct cursor c = { pos, record_seq(&scan->ring, pos),
 				    SH_NOBODY };
 
-		if (c.seq <= at->seq || c.seq >= tail.seq ||
+		if (!follows(scan->seg, *at, c, tail) ||
 		    !shmqi_scan_read(scan, c, &found) ||
 		    !shmqi_seal_holds(&found, c.seq))
 			continue;
@@ -105,7 +120,7 @@ void shmqi_scan_behind(struct scan *scan, struct cursor tail, struct cursor *at)
 	     number <= journal_number(seg, tail.pos) && next_file(seg, &number);
 	     number++) {
 		if (shmqi_scan_first(seg, number, &first, &time) &&
-		    first.seq > at->seq && first.seq <= tail.seq) {
+		    follows(seg, *at, first, tail)) {
 			*at = first;
 			return;
 		}

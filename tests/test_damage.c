@@ -106,6 +106,18 @@ static void lengthen_it(unsigned segment)
 	must_be(truncate(segment_path(segment), SEGMENT + 4096), 0);
 }
 
+/* All in it is whole, and of another place. */
+static void copy_the_next(unsigned segment)
+{
+	static char all[SEGMENT];
+	int fd = open(segment_path(segment + 1), O_RDONLY);
+
+	must(fd >= 0);
+	must_be(read(fd, all, SEGMENT), SEGMENT);
+	close(fd);
+	scribble(segment, 0, all, SEGMENT);
+}
+
 static const struct {
 	void (*damage)(unsigned segment);
 	unsigned lost; /* messages */
@@ -119,6 +131,7 @@ static const struct {
 	{ make_it_a_fifo, IN_SEGMENT },
 	{ truncate_it, IN_SEGMENT },
 	{ lengthen_it, IN_SEGMENT },
+	{ copy_the_next, IN_SEGMENT },
 };
 #define WAYS (sizeof(ways) / sizeof(ways[0]))
 
