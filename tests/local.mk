@@ -216,7 +216,8 @@ tests_test_syncer_SOURCES = tests/test_syncer.c $(support)
 tests_test_syncer_LDADD = $(UNIT_LIBS)
 tests_test_syncer_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=shmqi_bells_arm,--wrap=shmqi_bells_sleep \
-	-Wl,--wrap=shmqi_word_wake,--wrap=shmqi_bell_ring
+	-Wl,--wrap=shmqi_word_wake,--wrap=shmqi_bell_ring \
+	-Wl,--wrap=pthread_create
 unit_tests += tests/test_looks
 tests_test_looks_SOURCES = tests/test_looks.c $(support)
 tests_test_looks_LDADD = $(UNIT_LIBS)
