@@ -261,7 +261,10 @@ int shmq_open(struct shmq **out, const char *name, int flags, mode_t mode,
  * With SHMQ_JOURNAL the queue is a journal: messages stay when they have been
  * received. The name is that of a directory with a control file and the files
  * of the stream, segment_bytes each; they appear as the stream grows, and no
- * file is ever used again. Every group, whenever it is made, begins with the
+ * file is ever used again. A thread of each process that has producers makes
+ * pages and the next file ahead of them, if the process may use two processors
+ * and segments have 1 MiB or more; it takes no signals, sleeps while nobody
+ * sends, and is gone with the last producer. Every group, whenever it is made, begins with the
  * first message (SHMQ_NEWEST: the next), and so does a tap. Senders wait for
  * nobody. What is in a journal outlives any process. It is the page cache, so
  * it may be far larger than memory; what has reached the disk when the power
@@ -392,7 +395,9 @@ int shmq_producer_open(struct shmq_producer **out, struct shmq *q,
 /*
  * Leave. An open reservation is discarded. NULL is ignored.
  *
- * Blocks never · Shared nobody else may use p from here on
+ * Blocks    never; the last one of a journal in a process until the journal's
+ *           thread has ended: a moment of work, or a sync (SHMQ_DURABLE_INTERVAL)
+ * Shared    nobody else may use p from here on
  */
 void shmq_producer_close(struct shmq_producer *p);
 

@@ -58,7 +58,7 @@ const char *arena_begin(struct arena *a, const char *dir, unsigned kind,
 	a->copies = arena_below(a, 4) == 0;
 	a->journal = a->store != ARENA_ANONYMOUS && arena_below(a, 3) == 0;
 	if (a->journal)
-		a->capacity = UINT64_C(65536);
+		a->capacity = UINT64_C(65536) << (arena_below(a, 3) ? 0 : 4);
 	a->senders = a->kind->producers ?
 			     1 + (unsigned)arena_below(a, ARENA_SENDERS) :
 			     1;
