@@ -228,6 +228,10 @@ unit_tests += tests/test_sleeps
 tests_test_sleeps_SOURCES = tests/test_sleeps.c $(support)
 tests_test_sleeps_LDADD = $(UNIT_LIBS)
 tests_test_sleeps_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=shmqi_bells_sleep
+unit_tests += tests/test_mended_groups
+tests_test_mended_groups_SOURCES = tests/test_mended_groups.c \
+	tests/journal_files.c tests/journal_files.h $(support)
+tests_test_mended_groups_LDADD = $(UNIT_LIBS)
 unit_tests += tests/test_index
 tests_test_index_SOURCES = tests/test_index.c \
 	tests/journal_files.c tests/journal_files.h $(support)
