@@ -196,8 +196,9 @@ static int find_once(struct scan *scan, const struct target *t,
 	struct cursor known;
 	int r = find_segment(seg, t, at);
 
-	if (!r)
-		r = shmqi_scan_to(scan, at->pos);
+	if (r)
+		return r;
+	r = shmqi_scan_to(scan, at->pos);
 	if (r && r != -EBADMSG)
 		return r;
 	if (!r)

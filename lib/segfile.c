@@ -37,7 +37,8 @@ bool shmqi_segfile_number(const char *name, uint64_t *number)
 
 static int no_file(const char *name)
 {
-	return shmqi_error_say(-EBADMSG, "damaged: %s is no file", name);
+	shmqi_error_say(-EBADMSG, "damaged: %s is no file", name);
+	return -EBADMSG;
 }
 
 /* Whatever has that name, without harm. */

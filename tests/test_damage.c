@@ -324,6 +324,22 @@ static void an_unfinished_send_is_no_damage(void **state)
 	}
 }
 
+/* More segments gone than ever were. */
+static void a_range_that_is_none_is_damage(void **state)
+{
+	struct shmq *q = journal_from(0);
+	struct shmq_consumer *tap = tap_of(q);
+	static const unsigned where[] = { SHMQ_SEEK_OLDEST, SHMQ_SEEK_SEQ,
+					  SHMQ_SEEK_TIME };
+
+	(void)state;
+	store_release(&q->seg->control->oldest, 100);
+	for (int i = 0; i < 3; i++)
+		must_be(shmq_seek(tap, where[i], 1), -EBADMSG);
+	shmq_consumer_close(tap);
+	shmq_close(q);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -332,6 +348,7 @@ int main(void)
 		TEST_IN_DIRECTORY(a_tail_far_away_is_damage_too),
 		TEST_IN_DIRECTORY(damage_does_not_stop_retention),
 		TEST_IN_DIRECTORY(an_unfinished_send_is_no_damage),
+		TEST_IN_DIRECTORY(a_range_that_is_none_is_damage),
 	};
 
 	return cmocka_run_group_tests_name("damage", tests, NULL, NULL);
