@@ -316,6 +316,8 @@ static void an_unfinished_send_is_no_damage(void **state)
 			must_find(tap, 25);
 		must_be(shmq_seek(tap, SHMQ_SEEK_SEQ, 20), 0);
 		must_be(shmq_recv(tap, room, 4, SHMQ_NOWAIT), -EAGAIN);
+		must_be(shmq_seek(tap, SHMQ_SEEK_TIME, UINT64_MAX), 0);
+		must_be(shmq_recv(tap, room, 4, SHMQ_NOWAIT), -EAGAIN);
 		shmq_consumer_close(tap);
 		shmq_producer_close(other);
 		shmq_producer_close(p);
