@@ -170,3 +170,28 @@ void wait_for_sleepers(struct shmq *q, uint32_t role, unsigned n)
 		nap();
 	}
 }
+
+static int64_t cpu_time_ns(pthread_t thread)
+{
+	struct timespec used;
+	clockid_t clock;
+
+	must_be(pthread_getcpuclockid(thread, &clock), 0);
+	clock_gettime(clock, &used);
+	return used.tv_sec * INT64_C(1000000000) + used.tv_nsec;
+}
+
+void must_stay_asleep(pthread_t thread, int64_t ns)
+{
+	const struct timespec while_ns = { 0, ns };
+	int64_t deadline = clock_now_ns() + PATIENCE_NS, used;
+
+	/* Its state says so a moment before it has left the processor. */
+	do {
+		must(clock_now_ns() < deadline);
+		used = cpu_time_ns(thread);
+		nap();
+	} while (cpu_time_ns(thread) != used);
+	nanosleep(&while_ns, NULL);
+	must_be(cpu_time_ns(thread), used);
+}

@@ -9,6 +9,7 @@
 #ifndef TESTS_SUPPORT_H
 #define TESTS_SUPPORT_H
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -99,6 +100,9 @@ void step_wait(step *s, int value);
  * Seen by their counters, and by the state that /proc tells.
  */
 void wait_for_sleepers(struct shmq *q, uint32_t role, unsigned n);
+
+/* Such a one uses no processor from now on, for so long. */
+void must_stay_asleep(pthread_t thread, int64_t ns);
 
 int64_t clock_now_ns(void);
 void nap(void); /* a moment, between two looks */
