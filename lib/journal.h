@@ -127,7 +127,7 @@ void shmqi_journal_sweep(const struct segment *seg);
 
 /*
  * Remove the indices of segments that are gone: who wrote one had not seen that
- * it is, and died.
+ * it is, and died. Needs no lock: it reads the directory.
  */
 void shmqi_journal_tidy(const struct segment *seg);
 

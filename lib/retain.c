@@ -161,8 +161,8 @@ int shmq_journal_compact(struct shmq *q)
 		return -EBADF;
 	pthread_mutex_lock(&q->seg->lock);
 	r = shmqi_retain(q->seg);
-	shmqi_journal_tidy(q->seg);
 	shmqi_views_let(q->seg);
 	pthread_mutex_unlock(&q->seg->lock);
+	shmqi_journal_tidy(q->seg);
 	return r;
 }
