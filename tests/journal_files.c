@@ -137,3 +137,27 @@ struct shmq_journal_info info_of(struct shmq *q)
 	must_be(shmq_journal_info(q, &info), 0);
 	return info;
 }
+
+struct shmq *journal_of(uint64_t segment_bytes)
+{
+	struct shmq_attr attr = SHMQ_ATTR_INIT;
+	struct shmq *q;
+
+	attr.flags = SHMQ_JOURNAL;
+	attr.segment_bytes = segment_bytes;
+	must_be(shmq_open(&q, "j", SHMQ_CREATE | SHMQ_EXCL, 0600, &attr), 0);
+	return q;
+}
+
+void send_numbered(struct shmq *q, uint64_t from, uint64_t to, size_t len)
+{
+	struct shmq_producer *p = producer_join(q);
+	uint8_t buf[1024] = { 0 };
+
+	must(len >= sizeof(from) && len <= sizeof(buf));
+	for (; from < to; from++) {
+		memcpy(buf, &from, sizeof(from));
+		must_be(shmq_send(p, buf, len, SHMQ_NOWAIT), 0);
+	}
+	shmq_producer_close(p);
+}

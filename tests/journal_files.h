@@ -44,6 +44,12 @@ void look_at(const char *journal, const char *file, off_t where, void *what,
 void set_word(const char *journal, size_t offset, uint64_t value);
 uint64_t word_at(const char *journal, size_t offset);
 
+/* A new journal "j". */
+struct shmq *journal_of(uint64_t segment_bytes);
+
+/* Messages number from to to, of len bytes, each of which says its number. */
+void send_numbered(struct shmq *q, uint64_t from, uint64_t to, size_t len);
+
 struct shmq_journal_info info_of(struct shmq *q);
 
 #endif

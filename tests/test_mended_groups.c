@@ -16,36 +16,12 @@
 #define LEN 990
 #define IN_SEGMENT (SEGMENT / SPAN)
 
-static struct shmq *journal_create(void)
-{
-	struct shmq_attr attr = SHMQ_ATTR_INIT;
-	struct shmq *q;
-
-	attr.flags = SHMQ_JOURNAL;
-	attr.segment_bytes = SEGMENT;
-	must_be(shmq_open(&q, "j", SHMQ_CREATE | SHMQ_EXCL, 0600, &attr), 0);
-	return q;
-}
-
-/* Messages number from to to, each of which says its number. */
-static void send_numbers(struct shmq *q, uint64_t from, uint64_t to)
-{
-	struct shmq_producer *p = producer_join(q);
-	uint8_t buf[LEN] = { 0 };
-
-	for (; from < to; from++) {
-		memcpy(buf, &from, sizeof(from));
-		must_be(shmq_send(p, buf, LEN, SHMQ_NOWAIT), 0);
-	}
-	shmq_producer_close(p);
-}
-
 /* A journal of so many messages, closed. */
 static void make(uint64_t messages)
 {
-	struct shmq *q = journal_create();
+	struct shmq *q = journal_of(SEGMENT);
 
-	send_numbers(q, 0, messages);
+	send_numbered(q, 0, messages, LEN);
 	shmq_close(q);
 }
 
@@ -89,10 +65,10 @@ static void who_had_received_all_has_nothing_again(void **state)
 
 	(void)state;
 	for (int i = 0; i < 2; i++) {
-		struct shmq *q = journal_create();
+		struct shmq *q = journal_of(SEGMENT);
 		struct shmq_consumer *c = consumer_join(q, flags[i]);
 
-		send_numbers(q, 0, IN_SEGMENT + 7);
+		send_numbered(q, 0, IN_SEGMENT + 7, LEN);
 		receive_and_release(c, IN_SEGMENT + 7);
 		copy_journal("j", "copy");
 		must_be(first_of(NULL), -EAGAIN);
@@ -108,10 +84,10 @@ static void who_had_released_goes_on_where_he_was(void **state)
 
 	(void)state;
 	for (int i = 0; i < 2; i++) {
-		struct shmq *q = journal_create();
+		struct shmq *q = journal_of(SEGMENT);
 		struct shmq_consumer *c = consumer_join(q, flags[i]);
 
-		send_numbers(q, 0, 40);
+		send_numbered(q, 0, 40, LEN);
 		receive_and_release(c, 30);
 		copy_journal("j", "copy");
 		must_be(first_of(NULL), 30);
@@ -123,11 +99,11 @@ static void who_had_released_goes_on_where_he_was(void **state)
 
 static void what_was_returned_comes_again(void **state)
 {
-	struct shmq *q = journal_create();
+	struct shmq *q = journal_of(SEGMENT);
 	struct shmq_consumer *c = consumer_join(q, 0), *other;
 
 	(void)state;
-	send_numbers(q, 0, 40);
+	send_numbered(q, 0, 40, LEN);
 	receive_and_release(c, 10);
 	receive_some(c, 5);
 	other = consumer_join(q, 0);
@@ -142,12 +118,12 @@ static void what_was_returned_comes_again(void **state)
 /* In a slot behind the first one, as it has claimed something else since. */
 static void what_is_kept_longest_counts(void **state)
 {
-	struct shmq *q = journal_create();
+	struct shmq *q = journal_of(SEGMENT);
 	struct shmq_consumer *c = consumer_join(q, 0);
 	struct shmq_consumer *other = consumer_join(q, 0);
 
 	(void)state;
-	send_numbers(q, 0, 40);
+	send_numbered(q, 0, 40, LEN);
 	receive_some(c, 1);
 	receive_and_release(other, 20);
 	receive_some(c, 1);
@@ -161,12 +137,12 @@ static void what_is_kept_longest_counts(void **state)
 
 static void groups_are_told_apart(void **state)
 {
-	struct shmq *q = journal_create();
+	struct shmq *q = journal_of(SEGMENT);
 	struct shmq_consumer *slow = consumer_join(q, 0), *fast;
 
 	(void)state;
 	must_be(shmq_consumer_open(&fast, q, "fast", 0), 0);
-	send_numbers(q, 0, 40);
+	send_numbered(q, 0, 40, LEN);
 	receive_and_release(slow, 3);
 	receive_some(slow, 1);
 	receive_and_release(fast, 30);

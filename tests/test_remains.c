@@ -22,36 +22,12 @@
 #define IN_SEGMENT (SEGMENT / SPAN)
 #define SYNCED offsetof(struct sh_control, synced)
 
-static struct shmq *journal_create(void)
-{
-	struct shmq_attr attr = SHMQ_ATTR_INIT;
-	struct shmq *q;
-
-	attr.flags = SHMQ_JOURNAL;
-	attr.segment_bytes = SEGMENT;
-	must_be(shmq_open(&q, "j", SHMQ_CREATE | SHMQ_EXCL, 0600, &attr), 0);
-	return q;
-}
-
-/* Messages number from to to, each of which says its number. */
-static void send_numbers(struct shmq *q, uint64_t from, uint64_t to)
-{
-	struct shmq_producer *p = producer_join(q);
-	uint8_t buf[LEN] = { 0 };
-
-	for (; from < to; from++) {
-		memcpy(buf, &from, sizeof(from));
-		must_be(shmq_send(p, buf, LEN, SHMQ_NOWAIT), 0);
-	}
-	shmq_producer_close(p);
-}
-
 /* A journal of so many messages, closed. */
 static void make(uint64_t messages, bool synced)
 {
-	struct shmq *q = journal_create();
+	struct shmq *q = journal_of(SEGMENT);
 
-	send_numbers(q, 0, messages);
+	send_numbered(q, 0, messages, LEN);
 	if (synced)
 		must_be(shmq_sync(q, SHMQ_NOWAIT), 0);
 	shmq_close(q);
@@ -82,7 +58,7 @@ static void must_go_on(struct shmq *q, uint64_t number)
 	struct shmq_msg msg;
 
 	must_be(info_of(q).next_seq, number);
-	send_numbers(q, number, number + 1);
+	send_numbered(q, number, number + 1, LEN);
 	must_be(shmq_consumer_open(&tap, q, NULL, SHMQ_TAP | SHMQ_OLDEST), 0);
 	must_be(shmq_seek(tap, SHMQ_SEEK_SEQ, number), 0);
 	must_be(shmq_receive(tap, &msg, 1, SHMQ_NOWAIT), 1);
@@ -197,12 +173,12 @@ static void a_file_that_lost_its_end_gets_it_back(void **state)
 {
 	static const uint8_t large[SEGMENT / 4];
 	const off_t page = 4096;
-	struct shmq *q = journal_create();
+	struct shmq *q = journal_of(SEGMENT);
 	struct shmq_producer *p;
 	struct stat st;
 
 	(void)state;
-	send_numbers(q, 0, 56);
+	send_numbered(q, 0, 56, LEN);
 	p = producer_join(q);
 	must_be(shmq_send(p, large, 9000, SHMQ_NOWAIT), 0);
 	shmq_producer_close(p);
@@ -348,12 +324,12 @@ static void damage_is_passed_as_far_as_it_was_synced(void **state)
 /* A message may be what an older record was, byte by byte. */
 static void an_image_of_a_record_is_none(void **state)
 {
-	struct shmq *q = journal_create();
+	struct shmq *q = journal_of(SEGMENT);
 	struct shmq_producer *p;
 	static uint8_t image[48 + SPAN];
 
 	(void)state;
-	send_numbers(q, 0, 5);
+	send_numbered(q, 0, 5, LEN);
 	look_at("j", segment_name(0), place(3), image + 48, SPAN);
 	p = producer_join(q);
 	must_be(shmq_send(p, image, sizeof(image), SHMQ_NOWAIT), 0);
@@ -397,7 +373,7 @@ static void what_is_half_done_is_undone(void **state)
 
 static void torn_attributes_are_those_of_a_new_one(void **state)
 {
-	struct shmq *q = journal_create();
+	struct shmq *q = journal_of(SEGMENT);
 	char fresh[32], value[32];
 
 	(void)state;
