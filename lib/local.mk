@@ -57,6 +57,7 @@ lib_libshmqi_la_SOURCES = \
 	lib/journal_end.c \
 	lib/journal_end.h \
 	lib/journal_mend.c \
+	lib/journal_oldest.c \
 	lib/journal_views.c \
 	lib/layout.h \
 	lib/lease.c \
